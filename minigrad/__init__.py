@@ -1,0 +1,76 @@
+"""minigrad: where loss functions are designed, understood, compared and shared."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from minigrad.engine import Tensor, elementwise, grad, no_grad, op
+
+if TYPE_CHECKING:
+    from minigrad import data, losses, metrics, nn, ops
+    from minigrad.explain import trace
+    from minigrad.losses.loss import loss
+    from minigrad.losses.registry import hookimpl
+    from minigrad.nn import MLP, Linear
+    from minigrad.optim import SGD, Adam
+    from minigrad.study import compare
+    from minigrad.testing import gradcheck
+    from minigrad.training import evaluate, fit
+
+__version__ = "0.1.0"
+
+# Everything but the engine is imported on first use: `import minigrad` costs little more than `import numpy`.
+_LATE = {
+    "MLP": "nn",
+    "Linear": "nn",
+    "SGD": "optim",
+    "Adam": "optim",
+    "loss": "losses.loss",
+    "hookimpl": "losses.registry",
+    "fit": "training",
+    "evaluate": "training",
+    "compare": "study",
+    "trace": "explain",
+    "gradcheck": "testing",
+}
+_MODULES = ("data", "explain", "figures", "lesson", "losses", "metrics", "nn", "ops", "optim", "testing")
+
+__all__ = [
+    "MLP",
+    "SGD",
+    "Adam",
+    "Linear",
+    "Tensor",
+    "compare",
+    "data",
+    "elementwise",
+    "evaluate",
+    "fit",
+    "grad",
+    "gradcheck",
+    "hookimpl",
+    "loss",
+    "losses",
+    "metrics",
+    "nn",
+    "no_grad",
+    "op",
+    "ops",
+    "trace",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LATE:
+        value = getattr(import_module(f"minigrad.{_LATE[name]}"), name)
+    elif name in _MODULES:
+        value = import_module(f"minigrad.{name}")
+    else:
+        raise AttributeError(f"module 'minigrad' has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LATE, *_MODULES})

@@ -1,0 +1,13 @@
+"""Differentiation: knows NumPy and nothing else of minigrad.
+
+Read `graph.py` (what was computed from what), then `op.py` (a function and its rules), `tensor.py` (what a user
+holds), and the equations in `rules/`.
+"""
+
+from minigrad.engine import fused, rules
+from minigrad.engine.graph import no_grad
+from minigrad.engine.op import elementwise, op
+from minigrad.engine.tensor import Tensor
+from minigrad.engine.transforms import grad, value_and_grad
+
+__all__ = ["Tensor", "elementwise", "fused", "grad", "no_grad", "op", "rules", "value_and_grad"]
