@@ -1,0 +1,41 @@
+"""What a loss is, and how one is found.
+
+`get("huber", delta=2)` finds a loss by name, `register(loss)` gives one a name in this process, `names()` lists all.
+For authors: `loss`, `pick`, the constraints of parameters (`positive`, `nonnegative`, `between`), and `fitted`.
+"""
+
+from minigrad.losses.calling import align, pick
+from minigrad.losses.loss import Loss, Owner, loss
+from minigrad.losses.parameters import between, fitted, nonnegative, positive
+from minigrad.losses.registry import (
+    Problem,
+    add_file,
+    get,
+    hookimpl,
+    isolated,
+    names,
+    problems,
+    register,
+    unregister,
+)
+
+__all__ = [
+    "Loss",
+    "Owner",
+    "Problem",
+    "add_file",
+    "align",
+    "between",
+    "fitted",
+    "get",
+    "hookimpl",
+    "isolated",
+    "loss",
+    "names",
+    "nonnegative",
+    "pick",
+    "positive",
+    "problems",
+    "register",
+    "unregister",
+]
