@@ -7,7 +7,7 @@ from minigrad.engine.op import op, sum_to
 from minigrad.engine.tensor import RULES
 
 
-def _lifted(g, a, b):  # type: ignore[no-untyped-def]
+def _lifted(g, a, b):
     """`g`, `a` and `b` as (stacks of) matrices: a vector on the left is a row, one on the right a column."""
     if a.ndim == 1:
         a, g = np.expand_dims(a, 0), np.expand_dims(g, -1 if b.ndim == 1 else -2)
@@ -16,12 +16,12 @@ def _lifted(g, a, b):  # type: ignore[no-untyped-def]
     return g, a, b
 
 
-def _matmul_x(g, x, y):  # type: ignore[no-untyped-def]
+def _matmul_x(g, x, y):
     g, a, b = _lifted(g, x, y)
     return np.reshape(sum_to(np.matmul(g, np.swapaxes(b, -1, -2)), (*a.shape[:-2], *a.shape[-2:])), x.shape)
 
 
-def _matmul_y(g, x, y):  # type: ignore[no-untyped-def]
+def _matmul_y(g, x, y):
     g, a, b = _lifted(g, x, y)
     return np.reshape(sum_to(np.matmul(np.swapaxes(a, -1, -2), g), b.shape), y.shape)
 
@@ -29,7 +29,7 @@ def _matmul_y(g, x, y):  # type: ignore[no-untyped-def]
 matmul = op(np.matmul, args="x y", x=_matmul_x, y=_matmul_y)
 
 
-def _dot(a, b):  # type: ignore[no-untyped-def]
+def _dot(a, b):
     """`np.dot` for up to two axes: a product of numbers, or `a @ b`."""
     if np.ndim(a) == 0 or np.ndim(b) == 0:
         return a * b

@@ -23,14 +23,14 @@ cbrt = elementwise(np.cbrt, x=lambda out: 1 / (3 * out * out))
 reciprocal = elementwise(np.reciprocal, x=lambda out: -out * out)
 
 
-def _power_x(x, y):  # type: ignore[no-untyped-def]
+def _power_x(x, y):
     """y·x**(y−1), and 0 for y = 0: the slope of 0**0 in x is 0."""
     if np.ndim(y) == 0 and not isinstance(y, np.ndarray) and np.shape(y) == () and not hasattr(y, "edge"):
         return y * x ** (y - 1) if y else 0 * x
     return np.where(y == 0, 0, y * x ** np.where(y == 0, 1, y - 1))
 
 
-def _power_y(x, y, out):  # type: ignore[no-untyped-def]
+def _power_y(x, y, out):
     """x**y·ln x, and 0 where x = 0 and y ≥ 0."""
     zero = (x == 0) & (y >= 0)
     return np.where(zero, 0, out * np.log(np.where(zero, 1, x)))
@@ -49,7 +49,7 @@ log10 = elementwise(np.log10, x=lambda x: 1 / (math.log(10) * x))
 log1p = elementwise(np.log1p, x=lambda x: 1 / (1 + x))
 
 
-def _share(x, y):  # type: ignore[no-untyped-def]
+def _share(x, y):
     """e^x / (e^x + e^y), for any size of x and y; 0 for x = −inf, also where both are."""
     low, high = np.where(x < y, x, y), np.where(x < y, y, x)
     e = np.exp(np.where(np.isneginf(low), low, low - np.where(np.isneginf(low), 0, high)))
@@ -99,7 +99,7 @@ minimum = elementwise(
 )
 
 
-def _inside(a, a_min, a_max):  # type: ignore[no-untyped-def]
+def _inside(a, a_min, a_max):
     """Where clip changes nothing; at a bound the gradient is that of a."""
     return (True if a_min is None else a >= a_min) & (True if a_max is None else a <= a_max)
 

@@ -6,7 +6,7 @@ from minigrad.engine.op import op
 from minigrad.engine.tensor import RULES
 
 
-def _simple(index):  # type: ignore[no-untyped-def]
+def _simple(index):
     """Whether no entry can be picked twice: slices, numbers, a mask."""
     parts = index if isinstance(index, tuple) else (index,)
     return all(
@@ -15,7 +15,7 @@ def _simple(index):  # type: ignore[no-untyped-def]
     )
 
 
-def _put(g_in, index, shape):  # type: ignore[no-untyped-def]
+def _put(g_in, index, shape):
     """Zeros of `shape`, with the entries of `g_in` added at `index`."""
     out = np.zeros(shape, g_in.dtype)
     if _simple(index):
@@ -36,7 +36,7 @@ getitem = op(
 RULES["getitem"] = getitem
 
 
-def _along(indices, axis, ndim):  # type: ignore[no-untyped-def]
+def _along(indices, axis, ndim):
     """The index that `take_along_axis` stands for."""
     grid = np.ogrid[tuple(slice(side) for side in indices.shape)]
     return tuple(indices if i == axis % ndim else line for i, line in enumerate(grid))

@@ -7,7 +7,7 @@ import numpy as np
 from minigrad.engine.op import op
 
 
-def spread(g, shape, axis):  # type: ignore[no-untyped-def]
+def spread(g, shape, axis):
     """Give a reduced array its axes back, with length 1, so that it broadcasts against what was reduced."""
     if axis is None:
         return np.reshape(g, (1,) * len(shape))
@@ -15,25 +15,25 @@ def spread(g, shape, axis):  # type: ignore[no-untyped-def]
     return np.reshape(g, tuple(1 if i in axes else side for i, side in enumerate(shape)))
 
 
-def count(shape, axis):  # type: ignore[no-untyped-def]
+def count(shape, axis):
     """How many entries each result was made of."""
     if axis is None:
         return math.prod(shape)
     return math.prod(shape[a] for a in (axis if isinstance(axis, tuple) else (axis,)))
 
 
-def _deviation(a, axis, ddof):  # type: ignore[no-untyped-def]
+def _deviation(a, axis, ddof):
     """(a − mean)/(n − ddof)."""
     return (a - np.mean(a, axis=axis, keepdims=True)) / (count(a.shape, axis) - ddof)
 
 
-def _tied(a, out, axis):  # type: ignore[no-untyped-def]
+def _tied(a, out, axis):
     """1/k at each of the k entries that equal the extreme, 0 elsewhere."""
     equal = a == spread(out, a.shape, axis)
     return (equal / equal.sum(axis, keepdims=True)).astype(a.dtype)
 
 
-def _others(a, axis):  # type: ignore[no-untyped-def]
+def _others(a, axis):
     """The product of all other entries, right also where there are zeros."""
     zero = a == 0
     zeros = zero.sum(axis, keepdims=True)
@@ -59,7 +59,7 @@ cumsum = op(
 var = op(np.var, a=lambda g, a, axis, ddof: spread(g, a.shape, axis) * 2 * _deviation(a, axis, ddof))
 
 
-def _std(g, a, out, axis, ddof):  # type: ignore[no-untyped-def]
+def _std(g, a, out, axis, ddof):
     """(a − mean)/((n − ddof)·std), and 0 for a constant."""
     out = spread(out, a.shape, axis)
     return spread(g, a.shape, axis) * _deviation(a, axis, ddof) * np.where(out == 0, 0, 1 / np.where(out == 0, 1, out))

@@ -21,7 +21,7 @@ flip = op(np.flip, m=lambda g, axis: np.flip(g, axis), view=True)
 roll = op(np.roll, a=lambda g, shift, axis: np.roll(g, tuple(np.negative(shift)) if np.ndim(shift) else -shift, axis))
 
 
-def _slices(g, sides, axis):  # type: ignore[no-untyped-def]
+def _slices(g, sides, axis):
     """Cut `g` along `axis` into pieces of the given lengths."""
     ends = np.cumsum(sides)
     before = (slice(None),) * (axis % g.ndim)

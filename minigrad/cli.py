@@ -1,0 +1,282 @@
+"""The command line: compare losses, list them, run a tutorial."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import os
+import re
+import shutil
+import sys
+from collections.abc import Sequence
+from concurrent.futures import Executor, ProcessPoolExecutor
+from contextlib import contextmanager, nullcontext
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+import minigrad
+from minigrad import losses
+
+ERRORS = (ValueError, TypeError, LookupError, OSError, RuntimeError)
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose errors are one paragraph, with the nearest word."""
+
+    def error(self, message: str) -> Any:
+        if found := re.search(r"invalid choice: '([^']*)' \(choose from (.*)\)", message):
+            known = re.findall(r"[\w-]+", found[2])
+            near = difflib.get_close_matches(found[1], known, 1)
+            message = f"no command {found[1]!r}; " + (f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known)}")
+        self.exit(2, f"{self.prog}: {message}\n")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit status: 0, or 2 after bad input."""
+    options = _parser().parse_args(arguments)
+    console = Console(highlight=False)
+    try:
+        for path in options.plugin:
+            losses.add_file(path)
+        options.run(options, console)
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 0
+    except ERRORS as error:
+        name = "" if isinstance(error, (OSError, SystemError)) else f"{type(error).__name__}: "
+        Console(stderr=True, highlight=False).print(escape(f"minigrad: {name}{_shown(str(error))}"), soft_wrap=True)
+        return 2
+    except KeyboardInterrupt:
+        print("minigrad: interrupted", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="minigrad", description="Where loss functions are designed, understood, compared and shared.")
+    parser.add_argument("--version", action="version", version=f"minigrad {minigrad.__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=_Parser)
+    _add_compare(commands)
+    listing = _command(commands, "losses", _losses, "list the losses: what there is, whose it is, what is broken and why")
+    listing.add_argument("name", nargs="?", help="one loss, in full")
+    lessons = _command(commands, "tutorial", _tutorial, "list the lessons, run one, or copy one to work on")
+    lessons.add_argument("action", nargs="?", choices=("list", "run", "copy"), default="list")
+    lessons.add_argument("number", nargs="?", help="of the lesson, such as 01")
+    return parser
+
+
+def _command(commands: Any, name: str, run: Any, help_: str) -> Any:
+    command = commands.add_parser(name, help=help_, description=help_[0].upper() + help_[1:] + ".")
+    command.set_defaults(run=run)
+    command.add_argument("--plugin", action="append", default=[], metavar="FILE", help="a Python file that defines losses")
+    return command
+
+
+def _add_compare(commands: Any) -> None:
+    command = _command(commands, "compare", _compare, "compare losses, each at its own best learning rate")
+    command.add_argument("losses", nargs="*", metavar="LOSS", help="two or more; without any, the shipped studies are run")
+    command.add_argument("--data", help="digits, diabetes, breast_cancer, or a CSV file with a header line")
+    command.add_argument("--target", help="the column of the file to predict")
+    command.add_argument("--drop", nargs="*", default=[], metavar="COLUMN", help="columns of the file to leave out")
+    command.add_argument("--seeds", type=int, default=10, help="how many splits and initial weights (10; 6 at least to tell)")
+    command.add_argument("--lrs", type=_rates, metavar="LR,LR,…", help="the learning rates to try")
+    command.add_argument("--model", type=_sizes, metavar="IN-…-OUT", help="layer sizes, such as 64-64-10")
+    command.add_argument("--epochs", type=int, default=30)
+    command.add_argument("--metric", help="what is compared: accuracy for classes, else mae")
+    command.add_argument("--corrupt", type=float, default=0.0, metavar="SHARE", help="share of training targets to move by 5 sd")
+    command.add_argument("--jobs", type=int, default=None, help="processes (one per core)")
+    command.add_argument("--out", default="compare.png", help="the figure (compare.png); .json and .csv write the numbers")
+
+
+def _rates(text: str) -> tuple[float, ...]:
+    return tuple(float(part) for part in text.split(","))
+
+
+def _sizes(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in text.split("-"))
+
+
+# --- compare -------------------------------------------------------------------------------------------------------------
+def _compare(options: Any, console: Console) -> None:
+    if options.seeds < 1:
+        raise ValueError(f"compare: expected --seeds of at least 1, got {options.seeds}; 6 are the least that can tell")
+    if options.jobs is not None and options.jobs < 1:
+        raise ValueError(f"compare: expected --jobs of at least 1, got {options.jobs}")
+    folder = Path(options.out).absolute().parent
+    if not folder.is_dir():
+        raise FileNotFoundError(f"compare: expected --out in a folder that exists, got {options.out!r}; make {str(folder)!r}")
+    studies = _studies(options)
+    jobs = options.jobs or os.cpu_count() or 1
+    results = []
+    with _workers(jobs) as executor:
+        for study in studies:
+            results.append(_with_progress(study, executor))
+            console.print(_table(results[-1]))
+            for line in _sentences(results[-1]):
+                console.print(f"  {escape(line)}", soft_wrap=False)
+            console.print()
+    console.print(f"[dim]{escape(_written(results, options.out))}[/dim]", soft_wrap=True)
+
+
+def _studies(options: Any) -> list[dict[str, Any]]:
+    common: dict[str, Any] = {"seeds": options.seeds, "epochs": options.epochs}
+    if options.lrs:
+        common["lrs"] = options.lrs
+    if not options.losses:
+        if options.data:
+            raise ValueError("compare: expected losses to compare, got --data alone; minigrad compare huber mae --data …")
+        return [
+            {"losses": ["mse", "mae", "huber"], "data": "diabetes", "corrupt": 0.1, "model": (10, 16, 1), **common,
+             "title": "Diabetes, a tenth of the training targets moved by 5 sd"},
+            {"losses": ["cross_entropy", "mse"], "data": "digits", "model": (64, 64, 10), **common, "title": "Handwritten digits"},
+        ]  # fmt: skip
+    source, title = _source(options)
+    study = {"losses": options.losses, "data": source, "title": title, "model": options.model, "metric": options.metric}
+    return [{**study, "corrupt": options.corrupt, **common}]
+
+
+def _source(options: Any) -> tuple[Any, str]:
+    name = options.data or "diabetes"
+    if name.endswith((".csv", ".csv.gz")) or os.sep in name:
+        if not options.target:
+            raise ValueError(f"compare: expected --target, the column of {name} to predict; --data {name} --target price")
+        return minigrad.data.read(name, target=options.target, drop=options.drop), f"{Path(name).name}, {options.target}"
+    if options.target:
+        raise ValueError(f"compare: --target goes with a CSV file, got --data {name}; leave it out")
+    return name, name.replace("_", " ").capitalize()
+
+
+@contextmanager
+def _workers(jobs: int) -> Any:
+    """Processes of one BLAS thread each: their number is what is chosen, not that of the threads inside them."""
+    if jobs == 1:
+        with nullcontext() as nothing:
+            yield nothing
+        return
+    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+    before = {name: os.environ.get(name) for name in names}
+    os.environ.update({name: value or "1" for name, value in before.items()})
+    try:
+        with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as executor:
+            yield executor
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+
+
+def _with_progress(study: dict[str, Any], executor: Executor | None) -> Any:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("runs"), TimeRemainingColumn())
+    stderr = Console(stderr=True)
+    with Progress(*columns, console=stderr, transient=True, disable=not stderr.is_terminal) as bar:
+        task = bar.add_task(escape(study["title"][:30]), total=None)
+        arguments = {key: value for key, value in study.items() if key not in ("losses", "data")}
+        return minigrad.compare(
+            study["losses"], study["data"], executor=executor, **arguments,
+            progress=lambda done, total: bar.update(task, completed=done, total=total),
+        )  # fmt: skip
+
+
+def _table(result: Any) -> Table:
+    table = Table(title=escape(f"{result.title} · {len(result.seeds)} seeds"), title_justify="left", title_style="bold",
+                  box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))  # fmt: skip
+    table.add_column("loss", overflow="fold")
+    table.add_column("lr", justify="right")
+    table.add_column("test loss", justify="right")
+    table.add_column(f"{result.metric}: median (range)", justify="right", no_wrap=True)
+    table.add_column("to the first (95 %)", justify="right")
+    for row in result.rows:
+        lr = "" if row.lr != row.lr else f"{row.lr:g}"
+        spread = f"{row.median:.3f} ({row.least:.3f} … {row.greatest:.3f})"
+        difference = "" if row.difference is None else f"{row.difference:+.3f}"
+        if row.low is not None:
+            difference += f" ({row.low:+.3f} … {row.high:+.3f})"
+        table.add_row(escape(row.loss), lr, f"{row.test_loss:.3f}", spread, difference)
+    return table
+
+
+def _sentences(result: Any) -> list[str]:
+    return [f"{row.loss}: {row.verdict}." for row in result.rows if row.verdict] + result.notes()
+
+
+def _written(results: list[Any], out: str) -> str:
+    if out.endswith((".json", ".csv")):
+        if len(results) > 1:
+            raise ValueError(f"compare: expected one study for {out}; name the losses, or write a .png")
+        (results[0].to_json if out.endswith(".json") else results[0].to_csv)(out)
+    else:
+        minigrad.figures.races(results).savefig(out)
+    return f"Written: {out}"
+
+
+# --- losses --------------------------------------------------------------------------------------------------------------
+def _losses(options: Any, console: Console) -> None:
+    if options.name:
+        found = losses.get(options.name)
+        console.print(escape(_shown(_described(found))), soft_wrap=True)
+        return
+    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
+    for column in ("loss", "pred ← target", "parameters", "from"):
+        table.add_column(column, overflow="fold")
+    for name in losses.names():
+        loss = losses.get(name)
+        owner = "built in" if loss.owner is None or loss.owner.pack == "minigrad" else str(loss.owner)
+        parameters = ", ".join(f"{p.name}={p.default!r:.20}" for p in loss.params.values())
+        table.add_row(*map(escape, (_shown(name), f"{loss.pred} ← {loss.target}", _shown(parameters), _shown(owner))))
+    console.print(table)
+    for problem in losses.problems():
+        console.print(f"[red]broken[/red]  {escape(_shown(problem.message))}")
+
+
+def _described(loss: Any) -> str:
+    owner = "built in" if loss.owner is None or loss.owner.pack == "minigrad" else f"from {loss.owner}"
+    claims = f", claims {' '.join(loss.claims)}" if loss.claims else ""
+    form = "closed form" if loss.grad is not None else "differentiated by the engine"
+    return f"{loss}   {loss.pred} ← {loss.target}   {owner}\n{form}{claims}\n\n{_dedented(loss.__doc__ or 'no docstring')}"
+
+
+def _dedented(text: str) -> str:
+    lines = text.strip().splitlines()
+    return "\n".join(line.removeprefix("    ") for line in lines)
+
+
+def _shown(text: str) -> str:
+    """Text from files and plugins, with control characters made visible."""
+    return "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in text)
+
+
+# --- tutorials -------------------------------------------------------------------------------------------------------------
+def _lessons() -> dict[str, Path]:
+    here = Path(minigrad.__file__).parent
+    folder = here / "tutorials" if (here / "tutorials").is_dir() else here.parent / "tutorials"
+    return {path.name[:2]: path for path in sorted(folder.glob("[0-9][0-9]_*.py"))}
+
+
+def _tutorial(options: Any, console: Console) -> None:
+    lessons = _lessons()
+    if options.action == "list":
+        for path in lessons.values():
+            title = path.read_text(encoding="utf-8").split('"""')[1].strip().splitlines()[0]
+            console.print(escape(f"{path.name[:2]}  {title}"), soft_wrap=True)
+        return
+    number = (options.number or "").zfill(2)
+    if number not in lessons:
+        raise ValueError(f"tutorial: expected the number of a lesson, {', '.join(lessons)}, got {options.number!r}")
+    if options.action == "copy":
+        target = Path.cwd() / lessons[number].name
+        if target.exists():
+            raise FileExistsError(f"tutorial: {target.name} exists here already; remove or rename it")
+        shutil.copyfile(lessons[number], target)
+        console.print(f"Copied: {escape(target.name)}. Run it with: python {escape(target.name)}")
+        return
+    os.execv(sys.executable, [sys.executable, str(lessons[number])])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

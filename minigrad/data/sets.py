@@ -1,0 +1,128 @@
+"""The shipped sets, and the split: a permutation by `rng`, a test part, scaling by the training part."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from minigrad.data.files import read
+from minigrad.engine.errors import DomainError, DTypeError, ShapeError
+
+Array = Any
+Part = tuple[Array, Array]
+
+TARGETS = {"breast_cancer": "malignant", "diabetes": "progression", "digits": "digit"}
+
+
+def load(name: str, *, test: float = 0.3, rng: Any = 0) -> tuple[Part, Part]:
+    """A shipped set, split into a training and a test part.
+
+    Args:
+        name: "breast_cancer" (569 × 30, malignant = 1), "diabetes" (442 × 10) or "digits" (1797 × 64).
+        test: share of the rows in the test part; round(test·n) rows.
+        rng: a `numpy.random.Generator` or an int, which draws the split.
+
+    Returns:
+        (X, y) for training and (X, y) for testing; X float32 (n, d). Digits are divided by 16, less the mean of the
+        training part; other X, and the y of diabetes (float32), are standardised by the training part. Labels are
+        int64. The arrays are read-only.
+
+    Raises:
+        ValueError: no such set, or `test` outside (0, 1).
+    """
+    if name not in TARGETS:
+        near = difflib.get_close_matches(str(name), TARGETS, 1)
+        hint = f"; did you mean {near[0]!r}?" if near else "; for a CSV file use data.read"
+        raise ValueError(f"data.load: expected 'breast_cancer', 'diabetes' or 'digits', got {name!r}{hint}")
+    X, y = read(Path(__file__).parent / f"{name}.csv.gz", target=TARGETS[name])
+    if name == "digits":
+        return _parts(X / 16, y, test, rng, "data.load", scale="mean")
+    return _parts(X, y.astype(float) if name == "diabetes" else y, test, rng, "data.load", scale_y=name == "diabetes")
+
+
+def split(
+    X: Any, y: Any, *, test: float = 0.3, rng: Any = 0, scale: bool = True, scale_y: bool = False
+) -> tuple[Part, Part]:
+    """Split anybody's arrays into a training and a test part, and standardise them by the training part.
+
+    Args:
+        X: (n, d) numbers; anything of which `np.asarray` makes such an array, a DataFrame included.
+        y: (n, …) targets.
+        test: share of the rows in the test part; round(test·n) rows.
+        rng: a `numpy.random.Generator` or an int, which draws the split.
+        scale: whether to standardise X.
+        scale_y: whether to standardise y too.
+
+    Returns:
+        (X, y) for training and (X, y) for testing; X float32, y float32 or int64. The arrays are read-only.
+
+    Raises:
+        ShapeError: X is no table, or y has another number of rows.
+        DomainError: a NaN or an infinity, with its row and column.
+        ValueError: `test` leaves no row on one side.
+    """
+    return _parts(X, y, test, rng, "data.split", scale="standard" if scale else "none", scale_y=scale_y)
+
+
+def generator(rng: Any, where: str) -> np.random.Generator:
+    """The generator that `rng` stands for."""
+    if isinstance(rng, np.random.Generator):
+        return rng
+    if isinstance(rng, (int, np.integer)) and not isinstance(rng, bool):
+        return np.random.default_rng(int(rng))
+    raise TypeError(f"{where}: expected rng to be a numpy.random.Generator or an int, got {rng!r:.60}; say rng=0")
+
+
+def _parts(
+    X: Any, y: Any, test: float, rng: Any, where: str, *, scale: str = "standard", scale_y: bool = False
+) -> tuple[Part, Part]:
+    if not isinstance(test, (int, float)) or not 0 < test < 1:
+        raise ValueError(f"{where}: expected test in (0, 1), the share of rows to test on, got {test!r}; say test=0.3")
+    X, y = _checked(X, y, where)
+    order = generator(rng, where).permutation(len(X))
+    cut = round(test * len(X))
+    if not 0 < cut < len(X):
+        raise ValueError(f"{where}: expected rows on both sides, got {len(X)} rows with test={test}; give more rows")
+    tested, trained = order[:cut], order[cut:]
+    X = X - X[trained].mean(0) if scale != "none" else X
+    if scale == "standard":
+        X = X / _spread(X[trained])
+    if scale_y:
+        y = (y - y[trained].mean(0)) / _spread(y[trained])
+    X, y = X.astype(np.float32), y.astype(np.float32 if y.dtype.kind == "f" else np.int64)
+    return (_read_only(X[trained]), _read_only(y[trained])), (_read_only(X[tested]), _read_only(y[tested]))
+
+
+def _checked(X: Any, y: Any, where: str) -> tuple[Array, Array]:
+    X, y = np.asarray(X), np.asarray(y)
+    for name, array in (("X", X), ("y", y)):
+        if array.dtype.kind not in "iufb":
+            raise DTypeError(f"{where}: expected numbers in {name}, got {array.dtype}; encode text as numbers")
+    if X.ndim != 2:
+        raise ShapeError(f"{where}: expected X (n, d), got {X.shape}; a single column is X.reshape(-1, 1)")
+    if y.ndim < 1 or len(y) != len(X):
+        raise ShapeError(f"{where}: expected y with the {len(X)} rows of X, got {y.shape}")
+    for name, array in (("X", X), ("y", y)):
+        bad = np.argwhere(~np.isfinite(array))
+        if len(bad):
+            at = tuple(int(i) for i in bad[0])
+            column = f", column {at[1]}" if len(at) > 1 else ""
+            raise DomainError(
+                f"{where}: expected finite numbers in {name}, got {array[at]} at row {at[0]}{column} "
+                f"({len(bad)} of {array.size}); drop or fill them"
+            )
+    return X.astype(np.float64), y.astype(np.float64) if y.dtype.kind == "f" else y.astype(np.int64)
+
+
+def _spread(values: Array) -> Array:
+    """Standard deviations; 1 for a column that does not vary."""
+    sd = values.std(0)
+    return np.where(sd > 1e-12, sd, 1.0)
+
+
+def _read_only(array: Array) -> Array:
+    array.setflags(write=False)
+    return array

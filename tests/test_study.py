@@ -1,0 +1,185 @@
+"""Comparing losses: what may be said, and what it is computed from."""
+
+import itertools
+import json
+import math
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+from minigrad import compare, loss
+from minigrad.study import Comparison, Run, median_interval
+
+
+def fabricated(metrics_by_loss, *, lrs=(0.1,), metric="accuracy", validation=None, diverged=()):
+    """A comparison of runs that never took place: test metrics by loss, one per seed, the same at every rate."""
+    runs = [
+        Run(
+            name, lr, seed, (validation or {}).get((name, lr), value), 1.0, value, 2.0, 0.1, (name, lr) in diverged,
+            (0.2, value), 0.1,
+        )  # fmt: skip
+        for name, values in metrics_by_loss.items()
+        for lr in lrs
+        for seed, value in enumerate(values)
+    ]
+    seeds = range(len(next(iter(metrics_by_loss.values()))))
+    return Comparison(runs, list(metrics_by_loss), lrs, seeds, metric=metric, title="A against B")
+
+
+class TestTheInterval:
+    def test_of_six_differences_is_their_whole_range(self):
+        assert median_interval([3, 1, 2, 6, 5, 4]) == (1, 6)
+
+    def test_needs_six(self):
+        assert median_interval([1, 2, 3, 4, 5]) is None
+
+    @pytest.mark.parametrize("n", [6, 8, 10, 13])
+    def test_encloses_the_median_with_the_stated_probability_and_no_narrower_one_does(self, n):
+        low, high = median_interval(np.arange(n))
+        below = low + 1  # how many of the n values must lie on one side for the interval to miss the median
+        assert high == n - below
+
+        def misses(k):
+            return 2 * sum(math.comb(n, i) for i in range(k)) / 2**n
+
+        assert misses(int(below)) <= 0.05 < misses(int(below) + 1)
+
+    def test_covers_zero_for_all_sign_patterns_as_often_as_it_says(self):
+        size = np.arange(1, 9)
+        missed = sum(
+            not low <= 0 <= high
+            for signs in itertools.product((-1, 1), repeat=8)
+            for low, high in [median_interval(size * signs)]
+        )
+        assert missed / 2**8 <= 0.05
+
+
+class TestTheVerdict:
+    base = np.linspace(0.8, 0.9, 6)
+
+    def test_says_better_when_all_six_differences_are_positive(self):
+        rows = fabricated({"a": self.base, "b": self.base + [0.01, 0.02, 0.01, 0.03, 0.01, 0.02]}).rows
+        assert rows[2].verdict == "better than a"
+
+    def test_says_worse_when_all_six_are_negative(self):
+        assert fabricated({"a": self.base, "b": self.base - 0.01}).rows[2].verdict == "worse than a"
+
+    @pytest.mark.parametrize("odd_one", [-0.001, 0.0])
+    def test_says_that_nothing_was_shown_when_one_is_not_positive(self, odd_one):
+        found = fabricated({"a": self.base, "b": self.base + [odd_one, 0.02, 0.01, 0.03, 0.01, 0.02]})
+        assert found.rows[2].verdict == "no difference shown with 6 seeds"
+
+    def test_knows_which_way_is_better(self):
+        assert fabricated({"a": self.base, "b": self.base - 0.1}, metric="mae").rows[2].verdict == "better than a"
+
+    def test_is_withheld_below_six_seeds(self):
+        found = fabricated({"a": self.base[:3], "b": self.base[:3] + 0.1})
+        assert found.rows[2].verdict == "3 seeds cannot show a difference; 6 are needed"
+        assert found.rows[2].low is None
+
+    def test_is_about_paired_differences_not_about_medians(self):
+        a = np.array([0.1, 0.2, 0.3, 0.4, 0.5, 0.6])
+        assert fabricated({"a": a, "b": a + 0.001}).rows[2].verdict == "better than a"
+
+
+class TestTheTable:
+    def test_starts_with_the_constant_prediction(self):
+        first = fabricated({"a": [0.5] * 6}).rows[0]
+        assert (first.loss, first.median, first.test_loss) == ("constant", 0.1, 2.0)
+
+    def test_gives_each_loss_its_own_best_rate_by_validation(self):
+        validation = {("a", 0.1): 0.9, ("a", 0.01): 0.5, ("b", 0.1): 0.5, ("b", 0.01): 0.9}
+        found = fabricated({"a": [0.5] * 6, "b": [0.5] * 6}, lrs=(0.01, 0.1), validation=validation)
+        assert (found.best_lr("a"), found.best_lr("b")) == (0.1, 0.01)
+
+    def test_never_chooses_a_rate_at_which_most_runs_diverged(self):
+        found = fabricated({"a": [0.5] * 6}, lrs=(0.01, 0.1), validation={("a", 0.1): 0.99}, diverged={("a", 0.1)})
+        assert found.best_lr("a") == 0.01
+        assert "a: 6 of 12 runs diverged." in found.notes()
+
+    def test_says_when_the_best_rate_is_at_the_end_of_the_grid(self):
+        validation = {("a", 0.1): 0.9, ("a", 0.01): 0.5}
+        assert any("0.1 is the largest tried" in note for note in fabricated({"a": [0.5] * 6}, lrs=(0.01, 0.1), validation=validation).notes())
+
+    def test_is_plain_data_too(self, tmp_path):
+        found = fabricated({"a": [0.5] * 6, "b": [0.6] * 6})
+        found.to_json(tmp_path / "c.json")
+        read = json.loads((tmp_path / "c.json").read_text())
+        assert [row["loss"] for row in read["rows"]] == ["constant", "a", "b"]
+        found.to_csv(tmp_path / "c.csv")
+        assert len((tmp_path / "c.csv").read_text().splitlines()) == 13
+
+
+X = np.random.default_rng(0).standard_normal((60, 3))
+Y = X @ [1.0, -2.0, 0.5] + 0.1 * np.random.default_rng(1).standard_normal(60)
+
+
+@loss
+def cubic(pred, target):
+    return np.abs(pred - target) ** 3
+
+
+class TestCompare:
+    options = {"lrs": (0.01, 0.03), "seeds": 3, "epochs": 3, "model": (3, 4, 1)}
+
+    def test_an_executor_changes_no_number(self):
+        here = compare(["mse", cubic], (X, Y), **self.options)
+        with ThreadPoolExecutor(2) as executor:
+            there = compare(["mse", cubic], (X, Y), executor=executor, **self.options)
+        strip = [{k: v for k, v in run.items() if k != "seconds"} for c in (here, there) for run in c.to_dict()["runs"]]
+        assert strip[: len(here.runs)] == strip[len(here.runs) :]
+
+    def test_a_loss_is_compared_on_the_same_splits_whatever_stands_beside_it(self):
+        alone = compare(["mae"], (X, Y), **self.options)
+        beside = compare(["mse", "mae"], (X, Y), **self.options)
+        assert [r.test_metric for r in alone.best("mae")] == [r.test_metric for r in beside.best("mae")]
+
+    def test_classes_are_compared_by_accuracy_and_learnt(self):
+        labels = (X[:, 0] > 0).astype(int)
+        found = compare(["cross_entropy"], (X, labels), lrs=(0.1,), seeds=2, epochs=20)
+        assert found.metric == "accuracy"
+        assert found.rows[1].median > max(0.8, found.rows[0].median)
+
+    def test_corrupted_targets_are_training_targets_only(self):
+        clean, dirty = (compare(["mse"], (X, Y), corrupt=c, **self.options) for c in (0, 0.2))
+        assert clean.rows[0].constant_loss != dirty.rows[0].constant_loss
+        assert dirty.rows[1].median > clean.rows[1].median
+
+    def test_a_run_that_diverges_is_a_result(self):
+        found = compare(["mse"], (X, Y), lrs=(1e30,), optimizer="sgd", seeds=1, epochs=3, model=(3, 4, 1))
+        assert found.runs[0].diverged
+
+    @pytest.mark.parametrize(
+        ("arguments", "error", "text"),
+        [
+            ((["mse", "mse"], "diabetes"), ValueError, "expected different losses, got mse twice"),
+            (([], "diabetes"), ValueError, "expected at least one loss, got none"),
+            ((["mse"], "diabets"), ValueError, "did you mean 'diabetes'"),
+        ],
+    )
+    def test_refuses_what_cannot_be_compared(self, arguments, error, text):
+        with pytest.raises(error, match=text):
+            compare(*arguments)
+
+    @pytest.mark.parametrize(
+        ("option", "error", "text"),
+        [
+            ({"seeds": 0}, ValueError, "expected at least one seed"),
+            ({"lrs": (0.1, -1)}, ValueError, "expected learning rates > 0"),
+            ({"corrupt": 1.5}, ValueError, r"expected corrupt in \[0, 1\)"),
+            ({"executor": 3}, TypeError, r"expected a concurrent.futures.Executor, got 3"),
+            ({"metric": "acuracy"}, ValueError, "did you mean 'accuracy'"),
+        ],
+    )
+    def test_refuses_options_outside_their_range(self, option, error, text):
+        with pytest.raises(error, match=text):
+            compare(["mse"], (X, Y), **option)
+
+    def test_a_loss_that_cannot_travel_is_refused_before_the_first_run(self):
+        @loss
+        def local(pred, target):
+            return np.abs(pred - target)
+
+        with ThreadPoolExecutor(1) as executor, pytest.raises(TypeError, match="cannot travel to another process"):
+            compare([local], (X, Y), executor=executor)
