@@ -1,4 +1,4 @@
-"""Measure the peers in one run: each in a process of its own, rounds alternating, the median of the ratios per round."""
+"""Measure the peers in one run: a process for each, rounds alternating, the median of the ratios per round."""
 
 import argparse
 import json
@@ -33,7 +33,10 @@ class Peer:
     """A peer's process."""
 
     def __init__(self, name, case, threads):
-        env = {**os.environ, **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), str(threads))}
+        env = {
+            **os.environ,
+            **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), str(threads)),
+        }
         command = [sys.executable, "-m", "benchmarks", "--serve", name, case]
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=env)
         self.missing = json.loads(self.process.stdout.readline()).get("missing")
@@ -84,10 +87,8 @@ def main():
         print(f"{case}  {'-'.join(map(str, sizes))}, batch {n}")
         for name, times in taken.items():
             ratios = sorted(t / plain for t, plain in zip(times, taken["plain NumPy"], strict=True))
-            print(
-                f"  {name:<12} {statistics.median(times) * 1e6:8.1f} µs   {statistics.median(ratios):5.2f} × plain NumPy"
-                f"   ({ratios[0]:.2f} … {ratios[-1]:.2f})"
-            )
+            time_, ratio = statistics.median(times) * 1e6, statistics.median(ratios)
+            print(f"  {name:<12} {time_:8.1f} µs   {ratio:5.2f} × plain NumPy   ({ratios[0]:.2f} … {ratios[-1]:.2f})")
     if options.json:
         with open(options.json, "w", encoding="utf-8") as file:
             json.dump(everything, file)

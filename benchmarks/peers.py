@@ -1,5 +1,7 @@
 """The peers: each makes, for a case, a function that takes one training step."""
 
+from itertools import pairwise
+
 import numpy as np
 
 CASES = {"XS": ((2, 16, 16, 2), 32), "S": ((64, 128, 64, 10), 64)}
@@ -46,7 +48,7 @@ def torch(case):
 
     torch.manual_seed(1)
     sizes, (x, y) = CASES[case][0], batch(case)
-    layers = [part for m, n in zip(sizes, sizes[1:], strict=False) for part in (torch.nn.Linear(m, n), torch.nn.ReLU())]
+    layers = [part for m, n in pairwise(sizes) for part in (torch.nn.Linear(m, n), torch.nn.ReLU())]
     model = torch.nn.Sequential(*layers[:-1])
     x, y = torch.from_numpy(x.copy()), torch.from_numpy(y.copy())
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)

@@ -3,15 +3,14 @@
 ReLU layers, softmax and cross-entropy, Adam; float32. This is the yardstick: what it costs to have no library at all.
 """
 
+from itertools import pairwise
+
 import numpy as np
 
 
 def he_normal(sizes, rng):
     """Weights and biases of an MLP, float32."""
-    weights = [
-        (rng.standard_normal((m, n)) * np.sqrt(2 / m)).astype(np.float32)
-        for m, n in zip(sizes, sizes[1:], strict=False)
-    ]
+    weights = [(rng.standard_normal((m, n)) * np.sqrt(2 / m)).astype(np.float32) for m, n in pairwise(sizes)]
     return weights, [np.zeros(n, np.float32) for n in sizes[1:]]
 
 

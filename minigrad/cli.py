@@ -33,7 +33,9 @@ class _Parser(argparse.ArgumentParser):
         if found := re.search(r"invalid choice: '([^']*)' \(choose from (.*)\)", message):
             known = re.findall(r"[\w-]+", found[2])
             near = difflib.get_close_matches(found[1], known, 1)
-            message = f"no command {found[1]!r}; " + (f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known)}")
+            message = f"no command {found[1]!r}; " + (
+                f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known)}"
+            )
         self.exit(2, f"{self.prog}: {message}\n")
 
 
@@ -63,7 +65,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"minigrad {minigrad.__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=_Parser)
     _add_compare(commands)
-    listing = _command(commands, "losses", _losses, "list the losses: what there is, whose it is, what is broken and why")
+    listing = _command(
+        commands, "losses", _losses, "list the losses: what there is, whose it is, what is broken and why"
+    )
     listing.add_argument("name", nargs="?", help="one loss, in full")
     lessons = _command(commands, "tutorial", _tutorial, "list the lessons, run one, or copy one to work on")
     lessons.add_argument("action", nargs="?", choices=("list", "run", "copy"), default="list")
@@ -74,24 +78,34 @@ def _parser() -> argparse.ArgumentParser:
 def _command(commands: Any, name: str, run: Any, help_: str) -> Any:
     command = commands.add_parser(name, help=help_, description=help_[0].upper() + help_[1:] + ".")
     command.set_defaults(run=run)
-    command.add_argument("--plugin", action="append", default=[], metavar="FILE", help="a Python file that defines losses")
+    command.add_argument(
+        "--plugin", action="append", default=[], metavar="FILE", help="a Python file that defines losses"
+    )
     return command
 
 
 def _add_compare(commands: Any) -> None:
     command = _command(commands, "compare", _compare, "compare losses, each at its own best learning rate")
-    command.add_argument("losses", nargs="*", metavar="LOSS", help="two or more; without any, the shipped studies are run")
+    command.add_argument(
+        "losses", nargs="*", metavar="LOSS", help="two or more; without any, the shipped studies are run"
+    )
     command.add_argument("--data", help="digits, diabetes, breast_cancer, or a CSV file with a header line")
     command.add_argument("--target", help="the column of the file to predict")
     command.add_argument("--drop", nargs="*", default=[], metavar="COLUMN", help="columns of the file to leave out")
-    command.add_argument("--seeds", type=int, default=10, help="how many splits and initial weights (10; 6 at least to tell)")
+    command.add_argument(
+        "--seeds", type=int, default=10, help="how many splits and initial weights (10; 6 at least to tell)"
+    )
     command.add_argument("--lrs", type=_rates, metavar="LR,LR,…", help="the learning rates to try")
     command.add_argument("--model", type=_sizes, metavar="IN-…-OUT", help="layer sizes, such as 64-64-10")
     command.add_argument("--epochs", type=int, default=30)
     command.add_argument("--metric", help="what is compared: accuracy for classes, else mae")
-    command.add_argument("--corrupt", type=float, default=0.0, metavar="SHARE", help="share of training targets to move by 5 sd")
+    command.add_argument(
+        "--corrupt", type=float, default=0.0, metavar="SHARE", help="share of training targets to move by 5 sd"
+    )
     command.add_argument("--jobs", type=int, default=None, help="processes (one per core)")
-    command.add_argument("--out", default="compare.png", help="the figure (compare.png); .json and .csv write the numbers")
+    command.add_argument(
+        "--out", default="compare.png", help="the figure (compare.png); .json and .csv write the numbers"
+    )
 
 
 def _rates(text: str) -> tuple[float, ...]:
@@ -102,7 +116,7 @@ def _sizes(text: str) -> tuple[int, ...]:
     return tuple(int(part) for part in text.split("-"))
 
 
-# --- compare -------------------------------------------------------------------------------------------------------------
+# --- compare ----------------------------------------------------------------------------------------------------------
 def _compare(options: Any, console: Console) -> None:
     if options.seeds < 1:
         raise ValueError(f"compare: expected --seeds of at least 1, got {options.seeds}; 6 are the least that can tell")
@@ -110,7 +124,9 @@ def _compare(options: Any, console: Console) -> None:
         raise ValueError(f"compare: expected --jobs of at least 1, got {options.jobs}")
     folder = Path(options.out).absolute().parent
     if not folder.is_dir():
-        raise FileNotFoundError(f"compare: expected --out in a folder that exists, got {options.out!r}; make {str(folder)!r}")
+        raise FileNotFoundError(
+            f"compare: expected --out in a folder that exists, got {options.out!r}; make {str(folder)!r}"
+        )
     studies = _studies(options)
     jobs = options.jobs or os.cpu_count() or 1
     results = []
@@ -130,11 +146,14 @@ def _studies(options: Any) -> list[dict[str, Any]]:
         common["lrs"] = options.lrs
     if not options.losses:
         if options.data:
-            raise ValueError("compare: expected losses to compare, got --data alone; minigrad compare huber mae --data …")
+            raise ValueError(
+                "compare: expected losses to compare, got --data alone; minigrad compare huber mae --data …"
+            )
         return [
             {"losses": ["mse", "mae", "huber"], "data": "diabetes", "corrupt": 0.1, "model": (10, 16, 1), **common,
              "title": "Diabetes, a tenth of the training targets moved by 5 sd"},
-            {"losses": ["cross_entropy", "mse"], "data": "digits", "model": (64, 64, 10), **common, "title": "Handwritten digits"},
+            {"losses": ["cross_entropy", "mse"], "data": "digits", "model": (64, 64, 10), **common,
+             "title": "Handwritten digits"},
         ]  # fmt: skip
     source, title = _source(options)
     study = {"losses": options.losses, "data": source, "title": title, "model": options.model, "metric": options.metric}
@@ -145,8 +164,12 @@ def _source(options: Any) -> tuple[Any, str]:
     name = options.data or "diabetes"
     if name.endswith((".csv", ".csv.gz")) or os.sep in name:
         if not options.target:
-            raise ValueError(f"compare: expected --target, the column of {name} to predict; --data {name} --target price")
-        return minigrad.data.read(name, target=options.target, drop=options.drop), f"{Path(name).name}, {options.target}"
+            raise ValueError(
+                f"compare: expected --target, the column of {name} to predict; --data {name} --target price"
+            )
+        return minigrad.data.read(
+            name, target=options.target, drop=options.drop
+        ), f"{Path(name).name}, {options.target}"
     if options.target:
         raise ValueError(f"compare: --target goes with a CSV file, got --data {name}; leave it out")
     return name, name.replace("_", " ").capitalize()
@@ -172,7 +195,13 @@ def _workers(jobs: int) -> Any:
 
 
 def _with_progress(study: dict[str, Any], executor: Executor | None) -> Any:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("runs"), TimeRemainingColumn())
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("runs"),
+        TimeRemainingColumn(),
+    )
     stderr = Console(stderr=True)
     with Progress(*columns, console=stderr, transient=True, disable=not stderr.is_terminal) as bar:
         task = bar.add_task(escape(study["title"][:30]), total=None)
@@ -202,7 +231,7 @@ def _table(result: Any) -> Table:
 
 
 def _sentences(result: Any) -> list[str]:
-    return [f"{row.loss}: {row.verdict}." for row in result.rows if row.verdict] + result.notes()
+    return [*(f"{row.loss}: {row.verdict}." for row in result.rows if row.verdict), *result.notes()]
 
 
 def _written(results: list[Any], out: str) -> str:
@@ -215,7 +244,7 @@ def _written(results: list[Any], out: str) -> str:
     return f"Written: {out}"
 
 
-# --- losses --------------------------------------------------------------------------------------------------------------
+# --- losses -----------------------------------------------------------------------------------------------------------
 def _losses(options: Any, console: Console) -> None:
     if options.name:
         found = losses.get(options.name)
@@ -238,7 +267,9 @@ def _described(loss: Any) -> str:
     owner = "built in" if loss.owner is None or loss.owner.pack == "minigrad" else f"from {loss.owner}"
     claims = f", claims {' '.join(loss.claims)}" if loss.claims else ""
     form = "closed form" if loss.grad is not None else "differentiated by the engine"
-    return f"{loss}   {loss.pred} ← {loss.target}   {owner}\n{form}{claims}\n\n{_dedented(loss.__doc__ or 'no docstring')}"
+    return (
+        f"{loss}   {loss.pred} ← {loss.target}   {owner}\n{form}{claims}\n\n{_dedented(loss.__doc__ or 'no docstring')}"
+    )
 
 
 def _dedented(text: str) -> str:
@@ -251,7 +282,7 @@ def _shown(text: str) -> str:
     return "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in text)
 
 
-# --- tutorials -------------------------------------------------------------------------------------------------------------
+# --- tutorials --------------------------------------------------------------------------------------------------------
 def _lessons() -> dict[str, Path]:
     here = Path(minigrad.__file__).parent
     folder = here / "tutorials" if (here / "tutorials").is_dir() else here.parent / "tutorials"

@@ -20,7 +20,15 @@ if TYPE_CHECKING:
     from minigrad.study import Comparison
 
 # Okabe and Ito (2008), without yellow: told apart by the colour-blind; line styles tell them apart in grey.
-BLUE, VERMILLION, GREEN, SKY, PURPLE, ORANGE, BLACK = "#0072B2", "#D55E00", "#009E73", "#56B4E9", "#CC79A7", "#E69F00", "#000000"
+BLUE, VERMILLION, GREEN, SKY, PURPLE, ORANGE, BLACK = (
+    "#0072B2",
+    "#D55E00",
+    "#009E73",
+    "#56B4E9",
+    "#CC79A7",
+    "#E69F00",
+    "#000000",
+)
 GREY, PALE = "#404040", "#B0B0B0"
 SOLID, DASHED, DASHDOT, DOTTED = "-", "--", "-.", ":"
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
@@ -30,7 +38,8 @@ LOOKS = {
     "huber": (GREEN, DASHDOT), "smooth_l1": (GREEN, DOTTED),
     "log_cosh": (SKY, SOLID), "margin_ranking": (SKY, DASHED), "triplet_margin": (SKY, DASHDOT),
     "cosine_embedding": (SKY, DOTTED),
-    "cross_entropy": (PURPLE, SOLID), "bce_with_logits": (PURPLE, DASHED), "bce": (PURPLE, DOTTED), "nll": (PURPLE, DASHDOT),
+    "cross_entropy": (PURPLE, SOLID), "bce_with_logits": (PURPLE, DASHED), "bce": (PURPLE, DOTTED),
+    "nll": (PURPLE, DASHDOT),
     "hinge": (ORANGE, DASHED), "squared_hinge": (ORANGE, DASHDOT), "multi_margin": (ORANGE, DOTTED),
     "focal": (BLACK, SOLID), "kl_div": (BLACK, DASHED),
 }  # fmt: skip
@@ -70,7 +79,7 @@ def looks(losses: Sequence[str]) -> dict[str, tuple[str, str]]:
     return {loss: used[loss] for loss in losses}
 
 
-# --- what a figure says --------------------------------------------------------------------------------------------------
+# --- what a figure says -----------------------------------------------------------------------------------------------
 def say(where: Any, template: str, **values: Any) -> str:
     """Format a sentence, and record its numbers with the figure of these axes: `say(ax, "{share:.0%}", share=…)`."""
     record = _record(where.figure if hasattr(where, "transAxes") else where)
@@ -102,14 +111,15 @@ def _record(fig: Any) -> dict[str, Any]:
         fig = fig.figure
     if not hasattr(fig, "_minigrad"):
         fig._minigrad = {"numbers": {}, "said": []}
-    return fig._minigrad
+    record: dict[str, Any] = fig._minigrad
+    return record
 
 
 def _number(value: Any) -> Any:
     return value.tolist() if isinstance(value, (np.ndarray, np.generic)) else value
 
 
-# --- a run ---------------------------------------------------------------------------------------------------------------
+# --- a run ------------------------------------------------------------------------------------------------------------
 def history(record: Any, *, fig: Figure | None = None) -> Figure:
     """How a run went: loss, and beside it the metrics, by epoch; the restored weights are marked.
 
@@ -129,7 +139,9 @@ def history(record: Any, *, fig: Figure | None = None) -> Figure:
         best = record.best
         held_out = best.validation["loss"] if best.validation else best.loss
         part = "validation" if best.validation else "training"
-        axes[0].set_title(say(axes[0], "{part} loss {least:.3g} at epoch {epoch}", part=part, least=held_out, epoch=best.epoch))
+        axes[0].set_title(
+            say(axes[0], "{part} loss {least:.3g} at epoch {epoch}", part=part, least=held_out, epoch=best.epoch)
+        )
         axes[0].axvline(best.epoch, color=PALE, lw=0.8, zorder=0)
         axes[0].legend()
         if record.metrics:
@@ -139,7 +151,9 @@ def history(record: Any, *, fig: Figure | None = None) -> Figure:
 
 
 def _metric_panel(ax: Any, record: Any, epochs: list[int]) -> None:
-    for name, look in zip(record.metrics, ((GREEN, SOLID), (BLUE, DASHED), (BLACK, DOTTED), (SKY, DASHDOT)), strict=False):
+    for name, look in zip(
+        record.metrics, ((GREEN, SOLID), (BLUE, DASHED), (BLACK, DOTTED), (SKY, DASHDOT)), strict=False
+    ):
         part = "validation" if record.rows[-1].validation else "training"
         values = [getattr(row, part)[name] for row in record.rows]
         ax.plot(epochs, values, color=look[0], ls=look[1], label=f"{name}, {part}")
@@ -157,7 +171,7 @@ def _curve(ax: Any, x: Any, y: Any, loss: str, label: str, line: str) -> None:
     ax.plot(x, y, color=colour(loss)[0], ls=line, label=label)
 
 
-# --- a comparison --------------------------------------------------------------------------------------------------------
+# --- a comparison -----------------------------------------------------------------------------------------------------
 def race(comparison: Comparison, *, fig: Any = None) -> Any:
     """A comparison in three panels: rates, paired differences to the first loss, curves.
 

@@ -126,14 +126,15 @@ class Comparison:
         """One line of the table."""
         runs = self.best(loss)
         values = [run.test_metric for run in runs]
-        difference, interval, verdict = None, None, ""
+        difference, low, high, verdict = None, None, None, ""
         if loss != self.losses[0]:
             differences = self.differences(loss)
             difference, interval = _median(differences), median_interval(differences)
+            low, high = interval or (None, None)
             verdict = self._verdict(interval)
         return Row(
-            loss, self.best_lr(loss), _median(run.test_loss for run in runs), _median(run.constant_loss for run in runs),
-            _median(values), min(values), max(values), difference, *(interval or (None, None)), verdict,
+            loss, self.best_lr(loss), _median(r.test_loss for r in runs), _median(r.constant_loss for r in runs),
+            _median(values), min(values), max(values), difference, low, high, verdict,
         )  # fmt: skip
 
     def _verdict(self, interval: tuple[float, float] | None) -> str:
@@ -259,7 +260,10 @@ def compare(
             _check_travels(loss)
     options = {"epochs": epochs, "batch_size": batch_size, "optimizer": optimizer, "classes": classes}
     tasks = [
-        Task(loss, lr, seed, source, model, metric, corrupt, options) for loss in chosen for seed in numbers for lr in lrs
+        Task(loss, lr, seed, source, model, metric, corrupt, options)
+        for loss in chosen
+        for seed in numbers
+        for lr in lrs
     ]
     runs = list(_carried_out(tasks, executor, progress))
     return Comparison(runs, names, lrs, numbers, metric=metric, title=title or f"{' against '.join(names)}")
@@ -284,7 +288,9 @@ def _check(names: list[str], seeds: list[int], lrs: Sequence[float], corrupt: fl
     if not names:
         raise ValueError("compare: expected at least one loss, got none; compare(['mse', 'mae'], data)")
     if twice := [name for name in names if names.count(name) > 1]:
-        raise ValueError(f"compare: expected different losses, got {twice[0]} twice; give one of them another parameter")
+        raise ValueError(
+            f"compare: expected different losses, got {twice[0]} twice; give one of them another parameter"
+        )
     if not seeds:
         raise ValueError("compare: expected at least one seed, got none; 6 are the least that can show a difference")
     if not lrs or not all(isinstance(lr, (int, float)) and 0 < lr < math.inf for lr in lrs):
@@ -318,8 +324,8 @@ def _check_travels(loss: Loss) -> None:
         same = make(*arguments) == loss
     except Exception as error:
         raise TypeError(
-            f"compare: {loss} cannot travel to another process ({error}); define it in a module or a file, not inside a "
-            "function, or leave executor out"
+            f"compare: {loss} cannot travel to another process ({error}); define it in a module or a file, not "
+            "inside a function, or leave executor out"
         ) from error
     if not same:
         raise TypeError(f"compare: {loss} arrives in another process as another loss; define it in a module of its own")

@@ -13,7 +13,10 @@ def prices(tmp_path):
     """A CSV file: price = 3·rooms + noise, with a column of text."""
     rng = np.random.default_rng(0)
     rooms = rng.uniform(1, 6, 60)
-    rows = [f"{r:.3f},{3 * r + 0.1 * e:.3f},{'abc'[i % 3]}" for i, (r, e) in enumerate(zip(rooms, rng.standard_normal(60), strict=True))]
+    rows = [
+        f"{r:.3f},{3 * r + 0.1 * e:.3f},{'abc'[i % 3]}"
+        for i, (r, e) in enumerate(zip(rooms, rng.standard_normal(60), strict=True))
+    ]
     path = tmp_path / "prices.csv"
     path.write_text("\n".join(["rooms,price,city", *rows]))
     return path
@@ -59,7 +62,9 @@ def test_losses_shows_one_loss_in_full(capsys):
 
 def test_a_file_is_a_plugin(tmp_path, capsys):
     path = tmp_path / "mine.py"
-    path.write_text("import numpy as np\nfrom minigrad import loss\n@loss\ndef late(pred, target):\n    return np.abs(pred - target)\n")
+    path.write_text(
+        "import numpy as np\nfrom minigrad import loss\n@loss\ndef late(pred, target):\n    return np.abs(pred - target)\n"
+    )
     assert cli.main(["losses", "mine:late", "--plugin", str(path)]) == 0
     assert "mine:late" in capsys.readouterr().out
 
@@ -93,7 +98,9 @@ def test_bad_input_ends_with_status_2_and_one_paragraph(arguments, text, capsys)
 
 
 def test_a_text_column_is_named(prices, tmp_path, capsys):
-    status = cli.main(["compare", "huber", "mae", "--data", str(prices), "--target", "price", "--out", str(tmp_path / "c.png")])
+    status = cli.main(
+        ["compare", "huber", "mae", "--data", str(prices), "--target", "price", "--out", str(tmp_path / "c.png")]
+    )
     assert status == 2
     assert "city" in capsys.readouterr().err
 

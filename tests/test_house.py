@@ -85,11 +85,15 @@ class TestEveryFile:
 
     def test_runs_no_text_and_reads_no_pickle(self, path):
         tree = ast.parse(path.read_text(encoding="utf-8"))
-        calls = {node.func.id for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)}
+        calls = {
+            node.func.id for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+        }
         assert calls.isdisjoint({"eval", "exec", "compile"})
         banned = {"pickle", "marshal", "shelve", "dill", "joblib", "yaml", "subprocess"}
         assert {name.split(".")[0] for name in imports(tree, top_level=False)}.isdisjoint(banned)
-        keywords = {(k.arg, ast.unparse(k.value)) for n in ast.walk(tree) if isinstance(n, ast.Call) for k in n.keywords}
+        keywords = {
+            (k.arg, ast.unparse(k.value)) for n in ast.walk(tree) if isinstance(n, ast.Call) for k in n.keywords
+        }
         assert ("allow_pickle", "True") not in keywords
 
 
@@ -138,7 +142,11 @@ def test_the_repository_speaks_of_itself_alone():
     paths = [ROOT / name for name in listed.split("\0") if name] or [p for p in ROOT.rglob("*") if p.is_file()]
     needles = ["/" + "work/", ".." + "/shared", "pypi" + ".org", "files.python" + "hosted", "simple" + "/numpy"]
     for path in paths:
-        if path.suffix in {".py", ".md", ".toml", ".txt", ".yml", ".yaml", ".html", ""} and path.is_file() and ".venv" not in path.parts:
+        if (
+            path.suffix in {".py", ".md", ".toml", ".txt", ".yml", ".yaml", ".html", ""}
+            and path.is_file()
+            and ".venv" not in path.parts
+        ):
             text = path.read_text(encoding="utf-8", errors="ignore")
             assert not [needle for needle in needles if needle in text], path
 
@@ -150,7 +158,13 @@ def test_the_wheel_holds_the_package_the_data_and_the_lessons_and_nothing_else(t
     inside = {name.removeprefix("minigrad/") for name in names if ".dist-info/" not in name}
     assert all(name.startswith("minigrad/") for name in names if ".dist-info/" not in name)
     assert {path.relative_to(PACKAGE).as_posix() for path in FILES} <= inside
-    assert {"py.typed", "data/digits.csv.gz", "data/diabetes.csv.gz", "data/breast_cancer.csv.gz", "data/SOURCES.md"} <= inside
+    assert {
+        "py.typed",
+        "data/digits.csv.gz",
+        "data/diabetes.csv.gz",
+        "data/breast_cancer.csv.gz",
+        "data/SOURCES.md",
+    } <= inside
     assert {f"tutorials/{path.name}" for path in ROOT.glob("tutorials/[0-9]*.py")} <= inside
     others = {n for n in inside if not n.endswith((".py", ".csv.gz", ".html")) and n != "py.typed"}
     assert others == {"data/SOURCES.md", "tutorials/README.md"}

@@ -16,9 +16,18 @@ def fabricated(metrics_by_loss, *, lrs=(0.1,), metric="accuracy", validation=Non
     """A comparison of runs that never took place: test metrics by loss, one per seed, the same at every rate."""
     runs = [
         Run(
-            name, lr, seed, (validation or {}).get((name, lr), value), 1.0, value, 2.0, 0.1, (name, lr) in diverged,
-            (0.2, value), 0.1,
-        )  # fmt: skip
+            name,
+            lr,
+            seed,
+            (validation or {}).get((name, lr), value),
+            1.0,
+            value,
+            2.0,
+            0.1,
+            (name, lr) in diverged,
+            (0.2, value),
+            0.1,
+        )
         for name, values in metrics_by_loss.items()
         for lr in lrs
         for seed, value in enumerate(values)
@@ -100,7 +109,10 @@ class TestTheTable:
 
     def test_says_when_the_best_rate_is_at_the_end_of_the_grid(self):
         validation = {("a", 0.1): 0.9, ("a", 0.01): 0.5}
-        assert any("0.1 is the largest tried" in note for note in fabricated({"a": [0.5] * 6}, lrs=(0.01, 0.1), validation=validation).notes())
+        assert any(
+            "0.1 is the largest tried" in note
+            for note in fabricated({"a": [0.5] * 6}, lrs=(0.01, 0.1), validation=validation).notes()
+        )
 
     def test_is_plain_data_too(self, tmp_path):
         found = fabricated({"a": [0.5] * 6, "b": [0.6] * 6})

@@ -81,7 +81,9 @@ def _numbers(name: str, column: str, cells: Sequence[str]) -> Array:
                 f"numbers, or leave the column out with drop=[{column!r}]"
             ) from None
         if not np.isfinite(values[i]):
-            raise DomainError(f"{name}: expected finite numbers in column {column!r}, got {cell!r} in line {i + 2}; fill it")
+            raise DomainError(
+                f"{name}: expected finite numbers in column {column!r}, got {cell!r} in line {i + 2}; fill it"
+            )
     return values
 
 
@@ -105,4 +107,6 @@ def _is_number(cell: str) -> bool:
 
 
 def _empty(name: str, column: str, row: int) -> DomainError:
-    return DomainError(f"{name}: expected a value in column {column!r}, got an empty cell in line {row + 2}; fill it or drop the row")
+    return DomainError(
+        f"{name}: expected a value in column {column!r}, got an empty cell in line {row + 2}; fill it or drop the row"
+    )

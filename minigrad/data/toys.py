@@ -26,7 +26,9 @@ def moons(n: int, *, noise: float = 0.2, rng: Any = 0) -> tuple[Array, Array]:
     g = _checked("data.moons", n, noise, rng)
     y = np.sort(np.arange(n) % 2)
     t = np.concatenate([np.linspace(0, math.pi, k) for k in (int((y == 0).sum()), int((y == 1).sum()))])
-    X = np.where(y[:, None] == 0, np.column_stack([np.cos(t), np.sin(t)]), np.column_stack([1 - np.cos(t), 0.5 - np.sin(t)]))
+    X = np.where(
+        y[:, None] == 0, np.column_stack([np.cos(t), np.sin(t)]), np.column_stack([1 - np.cos(t), 0.5 - np.sin(t)])
+    )
     return _shuffled(X + noise * g.standard_normal((n, 2)), y, g)
 
 
@@ -47,10 +49,8 @@ def blobs(n: int, *, classes: int = 3, features: int = 2, noise: float = 1.0, rn
     return _shuffled(centres[y] + noise * g.standard_normal((n, features)), y, g)
 
 
-def line(
-    n: int, *, noise: float = 0.3, outliers: int = 0, distance: float = 20.0, rng: Any = 0
-) -> tuple[Array, Array]:
-    """y = 2x + 1 + noise with x equally spaced on [−1, 1]; `outliers` points, at random, are moved down by `distance`.
+def line(n: int, *, noise: float = 0.3, outliers: int = 0, distance: float = 20.0, rng: Any = 0) -> tuple[Array, Array]:
+    """A line, y = 2x + 1 + noise, with x equally spaced on [−1, 1]; `outliers` of the points are moved down.
 
     Returns:
         X (n, 1) and y (n,), in the order of x.
@@ -65,7 +65,7 @@ def line(
 
 
 def sine(n: int, *, noise: float = 0.1, rng: Any = 0) -> tuple[Array, Array]:
-    """y = sin x + noise with x equally spaced on [−π, π].
+    """A wave, y = sin x + noise, with x equally spaced on [−π, π].
 
     Returns:
         X (n, 1) and y (n,), in the order of x.

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.engine.op import elementwise, op, row_sum
+from minigrad.engine.op import Elementwise, elementwise, op, row_sum
 
 Array = Any
 
@@ -49,39 +49,39 @@ def _sigmoid(x: Array) -> Array:
     return np.where(x >= 0, 1, e) / (1 + e)
 
 
-sigmoid = elementwise(_sigmoid, name="sigmoid", x=lambda x: sigmoid(x) * sigmoid(-x))
+sigmoid: Elementwise = elementwise(_sigmoid, name="sigmoid", x=lambda x: sigmoid(x) * sigmoid(-x))
 """1/(1 + e^−x), without overflow; 1 − σ(x) is sigmoid(−x), to the last digit."""
 
 softplus = elementwise(lambda x: np.logaddexp(0, x), name="softplus", x=lambda x: sigmoid(x))
 """ln(1 + e^x), exact in both tails."""
 
 
-def _gaps(z: Array) -> tuple[Array, Array, Array, Array]:
-    """The first largest entry k of each row, how far the others lie below it, e^(z_j − z_k) for j ≠ k, and their sum.
+def _below(z: Array) -> tuple[Array, Array, Any, Array]:
+    """Scores less the largest of their row, e to that power but 0 for the largest itself, its place, and their sum.
 
-    What is left of 1 when p_k is taken away is made of these small terms alone: nothing cancels.
+    What is left of 1 when the largest p is taken away is made of these small terms alone: nothing cancels.
     """
-    top = np.expand_dims(np.argmax(z, -1), -1)
+    rows = z.reshape(-1, z.shape[-1])
+    top = np.arange(len(rows)), rows.argmax(1)
     with np.errstate(invalid="ignore"):  # a row of −inf only: NaN, as the function has no value there
-        gap = np.take_along_axis(z, top, -1) - z
-    others = np.exp(-gap)
-    np.put_along_axis(others, top, 0, -1)
-    return top, gap, others, others.sum(-1, keepdims=True)
+        low = rows - rows[top][:, None]
+    others = np.exp(low)
+    others[top] = 0
+    return low, others, top, np.add.reduce(others, 1, keepdims=True)
 
 
 def _log_softmax(z: Array) -> Array:
-    _, gap, _, rest = _gaps(z)
-    return -(gap + np.log1p(rest))
+    low, _, _, rest = _below(z)
+    return (low - np.log1p(rest)).reshape(z.shape)
 
 
 def _chances(z: Array) -> tuple[Array, Array]:
     """Softmax p and 1 − p, both to full relative accuracy."""
-    top, _, others, rest = _gaps(z)
+    _, others, top, rest = _below(z)
     p = others / (1 + rest)
     q = 1 - p  # the others have p ≤ ½
-    np.put_along_axis(p, top, 1 / (1 + rest), -1)
-    np.put_along_axis(q, top, rest / (1 + rest), -1)
-    return p, q
+    p[top], q[top] = 1 / (1 + rest[:, 0]), rest[:, 0] / (1 + rest[:, 0])
+    return p.reshape(z.shape), q.reshape(z.shape)
 
 
 def _log_softmax_rule(g: Array, z: Array) -> Array:
@@ -118,8 +118,8 @@ softmax = op(
 
 
 def _logsumexp(z: Array) -> Array:
-    top, _, _, rest = _gaps(z)
-    return (np.take_along_axis(z, top, -1) + np.log1p(rest))[..., 0]
+    _, _, _, rest = _below(z)
+    return z.max(-1) + np.log1p(rest).reshape(z.shape[:-1])
 
 
 logsumexp = op(_logsumexp, name="logsumexp", z=lambda g, z: np.expand_dims(g, -1) * softmax(z))
@@ -127,12 +127,16 @@ logsumexp = op(_logsumexp, name="logsumexp", z=lambda g, z: np.expand_dims(g, -1
 
 
 def _softmax_residual(z: Array, t: Array) -> Array:
-    p, q = _chances(z)
     if t.ndim == z.ndim:
+        p, q = _chances(z)
         return p * (t.sum(-1, keepdims=True) - t) - t * q
-    label = np.expand_dims(t, -1)
-    np.put_along_axis(p, label, -np.take_along_axis(q, label, -1), -1)
-    return p
+    _, p, top, rest = _below(z)
+    p[top] = 1
+    p /= 1 + rest
+    label = top[0], t.reshape(-1)
+    wrong = top[1] != label[1]
+    p[label] = np.where(wrong, p[label] - 1, -rest[:, 0] / (1 + rest[:, 0]))  # −Σ of the others, for the largest
+    return p.reshape(z.shape)
 
 
 def _residual_rule(g: Array, out: Array, z: Array, t: Array) -> Array:

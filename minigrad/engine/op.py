@@ -342,7 +342,7 @@ def row_sum(a: Any) -> Any:
     """The sum of the rows of a matrix, to 2e-6 in float32 at a million rows: blocks by BLAS, added in float64."""
     n, blocks = len(a), len(a) // BLOCK
     if n <= BLOCK or a.dtype == np.float64:
-        return np.ones(n, a.dtype) @ a
+        return np.add.reduce(a, 0)
     whole = a[: blocks * BLOCK].reshape(blocks, BLOCK, a.shape[1])
     partial = (np.ones(BLOCK, a.dtype) @ whole).sum(0, dtype=np.float64)
     return (partial + np.ones(n - blocks * BLOCK, a.dtype) @ a[blocks * BLOCK :]).astype(a.dtype)

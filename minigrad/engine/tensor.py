@@ -251,8 +251,7 @@ class Tensor:
     __neg__, __abs__ = _method(np.negative), _method(np.absolute)
     __lt__, __le__ = _comparison(np.less), _comparison(np.less_equal)
     __gt__, __ge__ = _comparison(np.greater), _comparison(np.greater_equal)
-    __eq__ = _comparison(np.equal)  # type: ignore[assignment]  # entry by entry, as NumPy does
-    __ne__ = _comparison(np.not_equal)  # type: ignore[assignment]
+    __eq__, __ne__ = _comparison(np.equal), _comparison(np.not_equal)  # entry by entry, as NumPy does
     __hash__ = object.__hash__
 
     def _in_place(self, result: Any) -> Tensor:
@@ -267,16 +266,16 @@ class Tensor:
         self.data = result
         return self
 
-    def __iadd__(self, other: Any) -> Tensor:
+    def __iadd__(self, other: Any) -> Any:
         return self._in_place(self + other)
 
-    def __isub__(self, other: Any) -> Tensor:
+    def __isub__(self, other: Any) -> Any:
         return self._in_place(self - other)
 
-    def __imul__(self, other: Any) -> Tensor:
+    def __imul__(self, other: Any) -> Any:
         return self._in_place(self * other)
 
-    def __itruediv__(self, other: Any) -> Tensor:
+    def __itruediv__(self, other: Any) -> Any:
         return self._in_place(self / other)
 
     def __getitem__(self, index: Any) -> Tensor:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.engine.errors import DTypeError, ShapeError
-from minigrad.engine.graph import recording, walk
+from minigrad.engine.graph import Node, recording, walk
 from minigrad.engine.op import alias
 from minigrad.engine.tensor import Tensor, wrap
 
@@ -82,12 +82,13 @@ def _slopes(value: Any, starts: list[Tensor], f: Callable[..., Any], nested: boo
         raise ShapeError(f"grad: expected {_name(f)} to return a single number, got shape {value.shape}; use .sum() or .mean()")
     if value.edge is None:
         return [Tensor(np.zeros_like(start.data)) for start in starts]
-    seed = np.ones_like(value.data)
-    ends = [start.edge for start in starts]
+    seed, ends = np.ones_like(value.data), [start.edge for start in starts if isinstance(start.edge, Node)]
     arrived = walk(
-        value.edge, wrap(seed, None) if nested else seed, wrt=ends, retain_graph=nested, create_graph=nested  # type: ignore[arg-type]
-    )  # fmt: skip
-    return [arrived.get(end, Tensor(np.zeros_like(start.data))) for end, start in zip(ends, starts, strict=True)]  # type: ignore[call-overload]
+        value.edge, wrap(seed, None) if nested else seed, wrt=ends, retain_graph=nested, create_graph=nested
+    )
+    return [
+        arrived.get(end, Tensor(np.zeros_like(start.data))) for end, start in zip(ends, starts, strict=True)
+    ]
 
 
 def _plain(value: Any) -> Any:

@@ -189,7 +189,7 @@ def _floats(loss: Loss, pred: Any) -> Array:
     return array
 
 
-# --- targets ---------------------------------------------------------------------------------------------------------
+# --- targets ----------------------------------------------------------------------------------------------------------
 def _target(loss: Loss, target: Any, pred: Tensor, batch: tuple[int, ...]) -> Any:
     """The target as an array of the right dtype and shape (a Tensor stays one only if it requires gradients)."""
     if loss.target == "none":
@@ -294,7 +294,7 @@ def _place(at: tuple[int, ...]) -> str:
     return "the only entry" if not at else f"row {at[0]}" + "".join(f", column {i}" for i in at[1:])
 
 
-# --- predictions -----------------------------------------------------------------------------------------------------
+# --- predictions ------------------------------------------------------------------------------------------------------
 def _check_pred(loss: Loss, pred: Tensor, mask: Array | None, lead: int) -> None:
     """Domains of prob and log_probs; a softmax or sigmoid in front of a loss on scores is warned about."""
     if loss.pred in ("prob", "log_probs"):
@@ -323,7 +323,7 @@ def _check_pred(loss: Loss, pred: Tensor, mask: Array | None, lead: int) -> None
             )
 
 
-# --- weights and masks -----------------------------------------------------------------------------------------------
+# --- weights and masks ------------------------------------------------------------------------------------------------
 def _mask(loss: Loss, mask: Any, batch: tuple[int, ...]) -> Array:
     array = mask.data if isinstance(mask, Tensor) else np.asarray(mask)
     if array.dtype != bool:
@@ -427,7 +427,7 @@ def _kind_of(value: Any) -> str:
     return type(value).__name__ if shape is None else "a scalar" if shape == () else str(shape)
 
 
-# --- sums of losses --------------------------------------------------------------------------------------------------
+# --- sums of losses ---------------------------------------------------------------------------------------------------
 def combine(parts: list[tuple[float, Loss]]) -> Loss:
     """The loss a·first + b·second: values and closed forms added, claims kept that all parts make."""
     from minigrad.losses.loss import Loss
@@ -468,7 +468,7 @@ def _values(loss: Loss, pred: Any, target: Any) -> Any:
     return values.sum(tuple(range(len(batch), values.ndim))) if values.shape != batch else values
 
 
-# --- alignment of data -----------------------------------------------------------------------------------------------
+# --- alignment of data ------------------------------------------------------------------------------------------------
 def align(loss: Loss, target: Any, outputs: tuple[int, ...], dtype: Any = np.float32) -> Array:
     """A target as a loss wants it beside a model, for whoever owns the data: `fit`, `evaluate`, `compare`, `trace`.
 
@@ -514,6 +514,7 @@ def pick(v: Any, target: Any) -> Any:
     """
     if np.ndim(target) == np.ndim(v):
         return np.sum(target * np.where(target == 0, 0, v), -1)
-    return np.take_along_axis(v, np.expand_dims(target, -1), -1)[..., 0]
+    rows = v.reshape(-1, v.shape[-1])
+    return rows[np.arange(len(rows)), np.reshape(target, -1)].reshape(np.shape(target))
 
 

@@ -49,7 +49,10 @@ def _bisected(slope: Any, loss: Loss, outputs: tuple[int, ...]) -> Array:
         out_low, out_high = slope(low) >= 0, slope(high) <= 0
         if not (out_low.any() or out_high.any()) or (loss.pred == "logit" and high.max() > 40):
             break
-        low, high = np.where(out_low, neutral + 2 * (low - neutral), low), np.where(out_high, neutral + 2 * (high - neutral), high)
+        low, high = (
+            np.where(out_low, neutral + 2 * (low - neutral), low),
+            np.where(out_high, neutral + 2 * (high - neutral), high),
+        )
     return (_edge(slope, low, high, strict=True) + _edge(slope, low, high, strict=False)) / 2
 
 

@@ -308,7 +308,7 @@ def _said(error: BaseException) -> str:
     return f"{error or type(error).__name__}{place}"
 
 
-# --- the registry of this process, or of an isolated() block ------------------------------------------------------------
+# --- the registry of this process, or of an isolated() block ----------------------------------------------------------
 _process: list[Registry] = []
 _isolated: ContextVar[Registry | None] = ContextVar("registry", default=None)
 
@@ -429,7 +429,7 @@ def problems() -> list[Problem]:
         return [registry.problems[pack] for pack in sorted(registry.problems)]
 
 
-# --- texts --------------------------------------------------------------------------------------------------------------
+# --- texts ------------------------------------------------------------------------------------------------------------
 def _parsed(text: str) -> Loss:
     """A loss from its text: names, parameters as literals, sums with number factors. Nothing is evaluated."""
     form = "write a name, name(parameter=literal), or 0.7 * mse + 0.3 * mae"

@@ -9,7 +9,9 @@ from minigrad.engine.errors import DomainError, DTypeError, ShapeError
 NAMES = ("breast_cancer", "diabetes", "digits")
 
 
-@pytest.mark.parametrize(("name", "rows", "columns"), [("breast_cancer", 569, 30), ("diabetes", 442, 10), ("digits", 1797, 64)])
+@pytest.mark.parametrize(
+    ("name", "rows", "columns"), [("breast_cancer", 569, 30), ("diabetes", 442, 10), ("digits", 1797, 64)]
+)
 def test_a_set_splits_into_rounded_shares_of_all_its_rows(name, rows, columns):
     (X, y), (X_test, y_test) = data.load(name, rng=3)
     assert X_test.shape == (round(0.3 * rows), columns)
@@ -27,7 +29,7 @@ def test_inputs_are_standardised_by_the_training_part(name):
 
 
 def test_digits_lose_their_training_mean_and_keep_their_scale():
-    (X, y), (X_test, _) = data.load("digits", rng=0)
+    (X, y), _ = data.load("digits", rng=0)
     assert np.abs(X.mean(0)).max() < 1e-6
     assert np.unique(np.round(np.diff(np.unique(X[:, 20])) * 16, 4)).tolist() == [1.0]
     assert sorted(set(y.tolist())) == list(range(10))

@@ -51,9 +51,14 @@ class TestEveryGenerator:
 
     def test_is_a_function_of_rng(self, make):
         assert np.array_equal(make(30, rng=1)[1], make(30, rng=np.random.default_rng(1))[1])
-        assert not np.array_equal(make(30, rng=1)[0], make(30, rng=2)[0]) or not np.array_equal(make(30, rng=1)[1], make(30, rng=2)[1])
+        assert not np.array_equal(make(30, rng=1)[0], make(30, rng=2)[0]) or not np.array_equal(
+            make(30, rng=1)[1], make(30, rng=2)[1]
+        )
 
-    @pytest.mark.parametrize(("arguments", "text"), [({"n": 0}, "expected n ≥ 1"), ({"n": 2.5}, "expected n ≥ 1"), ({"n": 9, "noise": -1}, "expected noise ≥ 0")])
+    @pytest.mark.parametrize(
+        ("arguments", "text"),
+        [({"n": 0}, "expected n ≥ 1"), ({"n": 2.5}, "expected n ≥ 1"), ({"n": 9, "noise": -1}, "expected noise ≥ 0")],
+    )
     def test_refuses_what_is_no_number_of_points_or_no_deviation(self, make, arguments, text):
         with pytest.raises(ValueError, match=f"data.{make.__name__}: {text}"):
             make(**arguments)
