@@ -6,15 +6,27 @@ import csv
 import difflib
 import gzip
 import io
+import re
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from minigrad.engine.errors import DomainError, ShapeError
 
 Array = Any
+INTEGER = re.compile(r"[+-]?\d{1,18}", re.ASCII)  # at most 18 digits: what int64 holds
+
+
+class Column(NamedTuple):
+    """The cells of one column, stripped, and the line of the file in which each stands."""
+
+    where: str
+    name: str
+    cells: Sequence[str]
+    lines: Sequence[int]
 
 
 def read(path: str | Path, *, target: str, drop: Sequence[str] = ()) -> tuple[Array, Array]:
@@ -30,72 +42,99 @@ def read(path: str | Path, *, target: str, drop: Sequence[str] = ()) -> tuple[Ar
         text becomes labels 0 … K−1 in sorted order of the texts.
 
     Raises:
-        ValueError: no such column, a name twice, a column of text among the inputs, a line of another length.
-        DomainError: an empty cell.
+        ValueError: no such column, a name twice, a column of text among the inputs, numbers and text mixed in the
+            target, a line of another length, a file that is no CSV.
+        DomainError: an empty cell, a NaN or an infinity.
         OSError: the file cannot be read.
     """
-    name = f"data.read({Path(path).name!r})"
-    lines = list(csv.reader(io.StringIO(_text(Path(path)))))
-    lines = [line for line in lines if line]
-    if len(lines) < 2:
-        raise ShapeError(f"{name}: expected a header line and rows, got {len(lines)} lines")
-    header, rows = [column.strip() for column in lines[0]], lines[1:]
-    _check_header(name, header, target, drop)
-    for number, row in enumerate(rows, 2):
+    where = f"data.read({Path(path).name!r})"
+    drop = [drop] if isinstance(drop, str) else drop
+    header, rows, lines = _table(where, Path(path))
+    _check_header(where, header, target, drop)
+    for line, row in zip(lines, rows, strict=True):
         if len(row) != len(header):
-            raise ShapeError(f"{name}: expected {len(header)} cells, got {len(row)} in line {number}; mend the line")
-    columns = dict(zip(header, zip(*rows, strict=True), strict=True))
-    inputs = [column for column in header if column != target and column not in drop]
+            raise ShapeError(f"{where}: expected {len(header)} cells, got {len(row)} in line {line}; mend the line")
+    columns = {name: Column(where, name, cells, lines) for name, *cells in zip(header, *rows, strict=True)}
+    inputs = [column for name, column in columns.items() if name != target and name not in drop]
     if not inputs:
-        raise ValueError(f"{name}: expected a column beside {target!r} to predict it from, got none")
-    X = np.column_stack([_numbers(name, column, columns[column]) for column in inputs])
-    return X, _target(name, target, columns[target])
+        raise ValueError(f"{where}: expected a column beside {target!r} to predict it from, got none; add one")
+    return np.column_stack([_numbers(column) for column in inputs]), _target(columns[target])
 
 
-def _text(path: Path) -> str:
+def _table(where: str, path: Path) -> tuple[list[str], list[list[str]], list[int]]:
+    """The header, the rows that are not blank, and the line of each row."""
+    reader = csv.reader(io.StringIO(_text(where, path), newline=""))
+    try:
+        table = [([cell.strip() for cell in row], reader.line_num) for row in reader if row]
+    except csv.Error as error:
+        raise ValueError(f"{where}: expected CSV, got {error} in line {reader.line_num}; mend the line") from None
+    if len(table) < 2:
+        raise ShapeError(f"{where}: expected a header line and rows, got {len(table)} lines; add what is missing")
+    rows, lines = zip(*table, strict=True)
+    return rows[0], list(rows[1:]), list(lines[1:])
+
+
+def _text(where: str, path: Path) -> str:
     data = path.read_bytes()
-    return (gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data).decode("utf-8-sig")
+    try:
+        return (gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data).decode("utf-8-sig")
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise ValueError(f"{where}: expected a whole gzip file, got a damaged one ({error}); fetch it again") from None
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"{where}: expected UTF-8, got byte {error.object[error.start]:#x}; save it as UTF-8"
+        ) from None
 
 
-def _check_header(name: str, header: list[str], target: str, drop: Sequence[str]) -> None:
-    if twice := [column for column in header if header.count(column) > 1]:
-        raise ValueError(f"{name}: expected every column to have a name of its own, got {twice[0]!r} twice; rename one")
+def _check_header(where: str, header: list[str], target: str, drop: Sequence[str]) -> None:
+    if twice := [name for name in header if header.count(name) > 1]:
+        raise ValueError(
+            f"{where}: expected every column to have a name of its own, got {twice[0]!r} twice; rename one"
+        )
     for wanted in (target, *drop):
         if wanted not in header:
             near = difflib.get_close_matches(wanted, header, 1)
-            hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(header[:12])}"
-            raise ValueError(f"{name}: expected a column {wanted!r}, got none; {hint}")
+            hint = f"did you mean {near[0]!r}?" if near else "name one of them"
+            there = ", ".join(map(repr, header[:12])) + (f" and {len(header) - 12} more" if len(header) > 12 else "")
+            raise ValueError(f"{where}: expected a column {wanted!r}, got {there}; {hint}")
 
 
-def _numbers(name: str, column: str, cells: Sequence[str]) -> Array:
-    """A column of inputs."""
-    values = np.empty(len(cells))
-    for i, cell in enumerate(cells):
-        try:
-            values[i] = float(cell)
-        except ValueError:
-            if not cell.strip():
-                raise _empty(name, column, i) from None
+def _numbers(column: Column) -> Array:
+    """A column of finite numbers."""
+    values = np.empty(len(column.cells))
+    for i, cell in enumerate(column.cells):
+        if not cell:
+            raise _empty(column, i)
+        if not _is_number(cell):
             raise ValueError(
-                f"{name}: expected numbers in column {column!r}, got {cell!r:.40} in line {i + 2}; encode them as "
-                f"numbers, or leave the column out with drop=[{column!r}]"
-            ) from None
+                f"{column.where}: expected numbers in column {column.name!r}, got {cell!r:.40} in line "
+                f"{column.lines[i]}; encode them as numbers, or leave the column out with drop=[{column.name!r}]"
+            )
+        values[i] = float(cell)
         if not np.isfinite(values[i]):
             raise DomainError(
-                f"{name}: expected finite numbers in column {column!r}, got {cell!r} in line {i + 2}; fill it"
+                f"{column.where}: expected finite numbers in column {column.name!r}, got {cell!r} in line "
+                f"{column.lines[i]}; fill it or drop the row"
             )
     return values
 
 
-def _target(name: str, column: str, cells: Sequence[str]) -> Array:
-    cells = [cell.strip() for cell in cells]
-    if "" in cells:
-        raise _empty(name, column, cells.index(""))
-    if all(_is_number(cell) for cell in cells):
-        values = _numbers(name, column, cells)
-        return values.astype(np.int64) if all(cell.lstrip("+-").isdigit() for cell in cells) else values
-    classes = {text: label for label, text in enumerate(sorted(set(cells)))}
-    return np.array([classes[cell] for cell in cells], np.int64)
+def _target(column: Column) -> Array:
+    """Numbers, or the labels of texts; a mixture is refused: one 'N/A' shall not make classes of prices."""
+    if "" in column.cells:
+        raise _empty(column, column.cells.index(""))
+    if all(INTEGER.fullmatch(cell) for cell in column.cells):
+        return np.array([int(cell) for cell in column.cells], np.int64)
+    texts = [i for i, cell in enumerate(column.cells) if not _is_number(cell)]
+    if not texts:
+        return _numbers(column)
+    if len(texts) < len(column.cells):
+        raise ValueError(
+            f"{column.where}: expected numbers alone or text alone in the target {column.name!r}, got "
+            f"{column.cells[texts[0]]!r:.40} in line {column.lines[texts[0]]}; mend the cell or drop the row"
+        )
+    classes = {text: label for label, text in enumerate(sorted(set(column.cells)))}
+    return np.array([classes[cell] for cell in column.cells], np.int64)
 
 
 def _is_number(cell: str) -> bool:
@@ -106,7 +145,8 @@ def _is_number(cell: str) -> bool:
     return True
 
 
-def _empty(name: str, column: str, row: int) -> DomainError:
+def _empty(column: Column, i: int) -> DomainError:
     return DomainError(
-        f"{name}: expected a value in column {column!r}, got an empty cell in line {row + 2}; fill it or drop the row"
+        f"{column.where}: expected a value in column {column.name!r}, got an empty cell in line {column.lines[i]}; "
+        "fill it or drop the row"
     )

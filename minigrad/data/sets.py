@@ -14,6 +14,8 @@ from minigrad.engine.errors import DomainError, DTypeError, ShapeError
 Array = Any
 Part = tuple[Array, Array]
 
+NUMBER = (int, float, np.integer, np.floating)
+LARGEST = float(np.finfo(np.float32).max)
 TARGETS = {"breast_cancer": "malignant", "diabetes": "progression", "digits": "digit"}
 
 
@@ -61,8 +63,10 @@ def split(
 
     Raises:
         ShapeError: X is no table, or y has another number of rows.
-        DomainError: a NaN or an infinity, with its row and column.
-        ValueError: `test` leaves no row on one side.
+        DomainError: a NaN, an infinity or a number beyond float32, with its row and column.
+        DTypeError: text or other objects.
+        TypeError: `rng` is neither a generator nor an int.
+        ValueError: `test` is outside (0, 1) or leaves no row on one side.
     """
     return _parts(X, y, test, rng, "data.split", scale="standard" if scale else "none", scale_y=scale_y)
 
@@ -72,6 +76,8 @@ def generator(rng: Any, where: str) -> np.random.Generator:
     if isinstance(rng, np.random.Generator):
         return rng
     if isinstance(rng, (int, np.integer)) and not isinstance(rng, bool):
+        if rng < 0:
+            raise ValueError(f"{where}: expected rng ≥ 0, got {rng}; say rng=0")
         return np.random.default_rng(int(rng))
     raise TypeError(f"{where}: expected rng to be a numpy.random.Generator or an int, got {rng!r:.60}; say rng=0")
 
@@ -79,13 +85,13 @@ def generator(rng: Any, where: str) -> np.random.Generator:
 def _parts(
     X: Any, y: Any, test: float, rng: Any, where: str, *, scale: str = "standard", scale_y: bool = False
 ) -> tuple[Part, Part]:
-    if not isinstance(test, (int, float)) or not 0 < test < 1:
+    if not isinstance(test, NUMBER) or not 0 < test < 1:
         raise ValueError(f"{where}: expected test in (0, 1), the share of rows to test on, got {test!r}; say test=0.3")
     X, y = _checked(X, y, where)
-    order = generator(rng, where).permutation(len(X))
     cut = round(test * len(X))
     if not 0 < cut < len(X):
         raise ValueError(f"{where}: expected rows on both sides, got {len(X)} rows with test={test}; give more rows")
+    order = generator(rng, where).permutation(len(X))  # after every check: an error leaves rng as it was
     tested, trained = order[:cut], order[cut:]
     X = X - X[trained].mean(0) if scale != "none" else X
     if scale == "standard":
@@ -106,21 +112,21 @@ def _checked(X: Any, y: Any, where: str) -> tuple[Array, Array]:
     if y.ndim < 1 or len(y) != len(X):
         raise ShapeError(f"{where}: expected y with the {len(X)} rows of X, got {y.shape}")
     for name, array in (("X", X), ("y", y)):
-        bad = np.argwhere(~np.isfinite(array))
+        bad = np.argwhere(~(np.abs(array.astype(np.float64)) <= LARGEST))
         if len(bad):
             at = tuple(int(i) for i in bad[0])
             column = f", column {at[1]}" if len(at) > 1 else ""
             raise DomainError(
-                f"{where}: expected finite numbers in {name}, got {array[at]} at row {at[0]}{column} "
+                f"{where}: expected finite float32 numbers in {name}, got {array[at]} at row {at[0]}{column} "
                 f"({len(bad)} of {array.size}); drop or fill them"
             )
     return X.astype(np.float64), y.astype(np.float64) if y.dtype.kind == "f" else y.astype(np.int64)
 
 
 def _spread(values: Array) -> Array:
-    """Standard deviations; 1 for a column that does not vary."""
+    """Standard deviations; 1 for a column that does not vary, however small its numbers are."""
     sd = values.std(0)
-    return np.where(sd > 1e-12, sd, 1.0)
+    return np.where((np.ptp(values, 0) > 0) & (sd > 0), sd, 1.0)  # rounding alone can give equal numbers an sd
 
 
 def _read_only(array: Array) -> Array:

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.data.sets import generator
+from minigrad.data.sets import NUMBER, generator
 
 Array = Any
+EXAMPLES = {"n": 100, "classes": 3, "features": 2}
 
 
 def moons(n: int, *, noise: float = 0.2, rng: Any = 0) -> tuple[Array, Array]:
@@ -33,7 +34,19 @@ def moons(n: int, *, noise: float = 0.2, rng: Any = 0) -> tuple[Array, Array]:
 
 
 def circles(n: int, *, noise: float = 0.1, factor: float = 0.5, rng: Any = 0) -> tuple[Array, Array]:
-    """A circle of radius 1 (class 0) around one of radius `factor` (class 1)."""
+    """A circle of radius 1 (class 0) around one of radius `factor` (class 1): r·(cos t, sin t), t uniform on [0, 2π].
+
+    Args:
+        n: points, half of them in each class (the odd one in class 0).
+        noise: standard deviation of what is added to every coordinate.
+        factor: radius of the inner circle, in [0, 1).
+        rng: a `numpy.random.Generator` or an int.
+
+    Returns:
+        X (n, 2) and labels y (n,), in random order.
+    """
+    if not isinstance(factor, NUMBER) or not 0 <= factor < 1:
+        raise ValueError(f"data.circles: expected factor in [0, 1), the inner radius, got {factor!r}; say factor=0.5")
     g = _checked("data.circles", n, noise, rng)
     y = np.sort(np.arange(n) % 2)
     t = g.uniform(0, 2 * math.pi, n)
@@ -42,22 +55,43 @@ def circles(n: int, *, noise: float = 0.1, factor: float = 0.5, rng: Any = 0) ->
 
 
 def blobs(n: int, *, classes: int = 3, features: int = 2, noise: float = 1.0, rng: Any = 0) -> tuple[Array, Array]:
-    """Normal clouds of standard deviation `noise` around centres drawn uniformly from [−5, 5]."""
+    """Normal clouds, x = centre of the class + noise, with the centres drawn uniformly from the cube [−5, 5]ᵈ.
+
+    Args:
+        n: points, shared out evenly among the classes (the odd ones to the first).
+        classes: K, labelled 0 … K−1.
+        features: d, coordinates of a point.
+        noise: standard deviation of every coordinate in a cloud.
+        rng: a `numpy.random.Generator` or an int, which also draws the centres.
+
+    Returns:
+        X (n, d) and labels y (n,), in random order.
+    """
     g = _checked("data.blobs", n, noise, rng)
+    _at_least_one("data.blobs", classes=classes, features=features)
     centres = g.uniform(-5, 5, (classes, features))
     y = np.sort(np.arange(n) % classes)
     return _shuffled(centres[y] + noise * g.standard_normal((n, features)), y, g)
 
 
 def line(n: int, *, noise: float = 0.3, outliers: int = 0, distance: float = 20.0, rng: Any = 0) -> tuple[Array, Array]:
-    """A line, y = 2x + 1 + noise, with x equally spaced on [−1, 1]; `outliers` of the points are moved down.
+    """A line, y = 2x + 1 + noise, with x equally spaced on [−1, 1]; some points are moved down.
+
+    Args:
+        n: points.
+        noise: standard deviation of what is added to y.
+        outliers: how many points, drawn at random, are moved.
+        distance: how far down, in units of y.
+        rng: a `numpy.random.Generator` or an int.
 
     Returns:
         X (n, 1) and y (n,), in the order of x.
     """
     g = _checked("data.line", n, noise, rng)
-    if not 0 <= outliers <= n:
-        raise ValueError(f"data.line: expected outliers from 0 to {n}, got {outliers}")
+    if not _whole(outliers) or not 0 <= outliers <= n:
+        raise ValueError(f"data.line: expected outliers from 0 to n = {n}, got {outliers!r}; say outliers=1")
+    if not isinstance(distance, NUMBER) or not math.isfinite(distance):
+        raise ValueError(f"data.line: expected a finite distance, got {distance!r}; say distance=20")
     x = np.linspace(-1, 1, n)
     y = 2 * x + 1 + noise * g.standard_normal(n)
     y[g.permutation(n)[:outliers]] -= distance
@@ -66,6 +100,11 @@ def line(n: int, *, noise: float = 0.3, outliers: int = 0, distance: float = 20.
 
 def sine(n: int, *, noise: float = 0.1, rng: Any = 0) -> tuple[Array, Array]:
     """A wave, y = sin x + noise, with x equally spaced on [−π, π].
+
+    Args:
+        n: points.
+        noise: standard deviation of what is added to y.
+        rng: a `numpy.random.Generator` or an int.
 
     Returns:
         X (n, 1) and y (n,), in the order of x.
@@ -76,11 +115,22 @@ def sine(n: int, *, noise: float = 0.1, rng: Any = 0) -> tuple[Array, Array]:
 
 
 def _checked(where: str, n: Any, noise: Any, rng: Any) -> np.random.Generator:
-    if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 1:
-        raise ValueError(f"{where}: expected n ≥ 1, the number of points, got {n!r}")
-    if not isinstance(noise, (int, float)) or not 0 <= noise < math.inf:
-        raise ValueError(f"{where}: expected noise ≥ 0, a standard deviation, got {noise!r}")
+    _at_least_one(where, n=n)
+    if not isinstance(noise, NUMBER) or not 0 <= noise < math.inf:
+        raise ValueError(f"{where}: expected noise ≥ 0, a standard deviation, got {noise!r}; say noise=0.1")
     return generator(rng, where)
+
+
+def _at_least_one(where: str, **counts: Any) -> None:
+    for name, count in counts.items():
+        if not _whole(count) or count < 1:
+            raise ValueError(
+                f"{where}: expected {name} ≥ 1, a whole number, got {count!r}; say {name}={EXAMPLES[name]}"
+            )
+
+
+def _whole(value: Any) -> bool:
+    return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
 
 
 def _shuffled(X: Array, y: Array, g: np.random.Generator) -> tuple[Array, Array]:

@@ -1,9 +1,13 @@
 """Reading a CSV file."""
 
+import csv
 import gzip
+import io
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from minigrad import data
 from minigrad.engine.errors import DomainError, ShapeError
@@ -28,27 +32,55 @@ def test_numbers_come_as_they_are_and_the_target_is_taken_out(write):
 def test_a_target_of_whole_numbers_is_of_integers(write):
     assert data.read(write("a,k\n1,2\n4,-5\n"), target="k")[1].dtype == np.int64
     assert data.read(write("a,k\n1,2.0\n4,5\n"), target="k")[1].dtype == np.float64
+    assert data.read(write("a,k\n1,1e3\n4,5\n"), target="k")[1].dtype == np.float64
+
+
+def test_a_large_whole_number_is_kept_to_its_last_digit(write):
+    assert data.read(write("a,k\n1,9007199254740993\n"), target="k")[1].tolist() == [9007199254740993]
 
 
 def test_a_target_of_text_becomes_labels_in_sorted_order(write):
-    assert data.read(write("a,kind\n1,pear\n2,apple\n3,pear\n"), target="kind")[1].tolist() == [1, 0, 1]
+    rows = "".join(f"1,{kind}\n" for kind in ("pear", "fig", "apple", "plum", "fig", "cherry"))
+    assert data.read(write("a,kind\n" + rows), target="kind")[1].tolist() == [3, 2, 0, 4, 2, 1]
 
 
 def test_columns_can_be_left_out(write):
-    assert data.read(write("a,city,y\n1,x,2\n2,z,3\n"), target="y", drop=["city"])[0].shape == (2, 1)
+    for drop in (["city"], "city"):
+        assert data.read(write("a,city,y\n1,x,2\n2,z,3\n"), target="y", drop=drop)[0].shape == (2, 1)
 
 
 def test_quotes_blank_lines_a_byte_order_mark_and_compression_are_read(write):
     text = b'\xef\xbb\xbf"a",y\n"1",2\n\n3,4\n'
     for path in (write(text), write(gzip.compress(text), "t.csv.gz")):
-        assert data.read(path, target="y")[0].tolist() == [[1], [3]]
+        assert data.read(path, target="a")[0].tolist() == [[2], [4]]
+        assert data.read(path, target="a")[1].tolist() == [1, 3]
+
+
+def test_line_endings_of_every_system_are_read(write):
+    for end in ("\n", "\r\n", "\r"):
+        assert data.read(write(end.join(["a,y", "1,2", "3,4"])), target="y")[0].tolist() == [[1], [3]]
+
+
+finite = st.floats(allow_nan=False, allow_infinity=False)
+
+
+@settings(derandomize=True, database=None, max_examples=50)
+@given(st.integers(1, 4).flatmap(lambda d: st.lists(st.lists(finite, min_size=d + 1, max_size=d + 1), min_size=1)))
+def test_what_was_written_is_what_is_read(tmp_path_factory, rows):
+    text = io.StringIO()
+    csv.writer(text).writerows([[f"x{i}" for i in range(len(rows[0]) - 1)] + ["y"], *rows])
+    path = tmp_path_factory.getbasetemp() / "round.csv"
+    path.write_bytes(text.getvalue().encode())
+    X, y = data.read(path, target="y")
+    assert X.tolist() == [row[:-1] for row in rows]
+    assert y.tolist() == [row[-1] for row in rows]
 
 
 @pytest.mark.parametrize(
     ("text", "options", "error", "words"),
     [
-        ("a,b\n1,2\n", {"target": "bb"}, ValueError, r"data.read\('t.csv'\): expected a column 'bb', got none; did you mean 'b'\?"),
-        ("a,b\n1,2\n", {"target": "price"}, ValueError, "there are a, b"),
+        ("a,b\n1,2\n", {"target": "bb"}, ValueError, r"data.read\('t.csv'\): expected a column 'bb', got 'a', 'b'; did you mean 'b'\?"),
+        ("a,b\n1,2\n", {"target": "price"}, ValueError, "expected a column 'price', got 'a', 'b'; name one of them"),
         ("a,b\n1,2\n", {"target": "b", "drop": ["c"]}, ValueError, "expected a column 'c'"),
         ("a,a\n1,2\n", {"target": "a"}, ValueError, "got 'a' twice"),
         ("a,city,y\n1,Rome,2\n", {"target": "y"}, ValueError, r"numbers in column 'city', got 'Rome' in line 2; .* drop=\['city'\]"),
@@ -57,6 +89,15 @@ def test_quotes_blank_lines_a_byte_order_mark_and_compression_are_read(write):
         ("a,y\nnan,2\n", {"target": "y"}, DomainError, "finite numbers in column 'a', got 'nan' in line 2"),
         ("a,y\n1,2,3\n", {"target": "y"}, ShapeError, "expected 2 cells, got 3 in line 2"),
         ("a,y\n", {"target": "y"}, ShapeError, "expected a header line and rows, got 1 lines"),
+        ("", {"target": "y"}, ShapeError, "got 0 lines"),
+        ("a,y\n\n\n1,2\n\nx,3\n", {"target": "y"}, ValueError, "got 'x' in line 6"),
+        ('"a\nb",y\n1\n', {"target": "y"}, ShapeError, "expected 2 cells, got 1 in line 3"),
+        ("a,y\n1,2.5\n2,N/A\n", {"target": "y"}, ValueError, "numbers alone or text alone in the target 'y', got 'N/A' in line 3"),
+        ("a,y\n1,2.5\n2,inf\n", {"target": "y"}, DomainError, "column 'y', got 'inf' in line 3"),
+        ("a,y\n" + "1" * 140_000 + ",2\n", {"target": "y"}, ValueError, "expected CSV, got field larger than .* in line 2"),
+        (b"a,y\n\xe9,2\n", {"target": "y"}, ValueError, "expected UTF-8, got byte 0xe9"),
+        (gzip.compress(b"a,y\n1,2\n")[:-9], {"target": "y"}, ValueError, "expected a whole gzip file, got a damaged one"),
+        (b"\x1f\x8b\x08" + bytes(7) + b"\xff" * 20, {"target": "y"}, ValueError, "expected a whole gzip file"),
         ("y\n1\n", {"target": "y"}, ValueError, "expected a column beside 'y'"),
     ],
 )  # fmt: skip

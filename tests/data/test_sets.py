@@ -1,12 +1,19 @@
 """The shipped sets, and the split."""
 
+import gzip
+from pathlib import Path
+
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from minigrad import data
 from minigrad.engine.errors import DomainError, DTypeError, ShapeError
 
-NAMES = ("breast_cancer", "diabetes", "digits")
+FOLDER = Path(data.__file__).parent
+TARGETS = {"breast_cancer": "malignant", "diabetes": "progression", "digits": "digit"}
+NAMES = tuple(TARGETS)
 
 
 @pytest.mark.parametrize(
@@ -59,6 +66,64 @@ def test_no_row_is_in_both_parts():
     assert sorted([*train[:, 0], *test[:, 0]]) == list(range(50))
 
 
+@settings(derandomize=True, database=None, max_examples=100)
+@given(n=st.integers(2, 60), test=st.floats(0.01, 0.99), seed=st.integers(0, 2**32))
+def test_every_row_is_in_one_part_beside_its_target_whatever_the_share(n, test, seed):
+    if not 0 < round(test * n) < n:
+        with pytest.raises(ValueError, match="expected rows on both sides"):
+            data.split(np.ones((n, 1)), np.arange(n), test=test, rng=seed)
+        return
+    X = np.arange(2.0 * n).reshape(n, 2)
+    (train, y), (tested, y_test) = data.split(X, np.arange(n), test=test, scale=False, rng=seed)
+    assert len(tested) == round(test * n)
+    assert sorted([*y, *y_test]) == list(range(n))
+    assert np.array_equal(np.vstack([train, tested]), X[np.concatenate([y, y_test])])
+
+
+@settings(derandomize=True, database=None, max_examples=50)
+@given(scale=st.sampled_from([1e-14, 1.0, 1e14]), shift=st.floats(-10, 10), seed=st.integers(0, 99))
+def test_the_unit_of_a_column_does_not_matter(scale, shift, seed):
+    X = np.random.default_rng(seed).standard_normal((30, 2))
+    moved, plain = (data.split(x, np.arange(30), rng=seed)[0][0] for x in (scale * (X + shift), X))
+    assert moved == pytest.approx(plain, abs=1e-5)
+
+
+def test_a_target_is_left_alone_unless_it_is_to_be_scaled():
+    y = np.array([1.0, 2.0, 4.0, 8.0, 16.0])
+    parts = data.split(np.eye(5), y, rng=0)
+    assert sorted([*parts[0][1], *parts[1][1]]) == y.tolist()
+    (_, scaled), _ = data.split(np.eye(5), y, scale_y=True, rng=0)
+    assert (scaled.mean(), scaled.std()) == pytest.approx((0, 1), abs=1e-6)
+
+
+def test_whatever_numpy_makes_numbers_of_is_taken():
+    class Frame:
+        def __array__(self, dtype=None, copy=None):
+            return np.arange(8).reshape(4, 2)
+
+    (X, y), _ = data.split(Frame(), [True, False, True, True], test=np.float32(0.25), scale=False)
+    assert (X.dtype, y.dtype) == (np.float32, np.int64)
+    half, _ = data.split(np.ones((4, 1), np.float16), np.arange(4))
+    assert half[0].dtype == np.float32
+
+
+def test_an_error_leaves_the_generator_as_it_was():
+    rng = np.random.default_rng(0)
+    before = rng.bit_generator.state
+    for arguments in ({"X": [[1.0]], "y": [1.0]}, {"X": [[1.0], [np.nan]], "y": [1, 2]}):
+        with pytest.raises(ValueError, match=r"data\.split"):
+            data.split(**arguments, rng=rng)
+    assert rng.bit_generator.state == before
+
+
+def test_the_callers_arrays_are_not_written_into():
+    X, y = np.arange(8.0).reshape(4, 2), np.arange(4.0)
+    data.split(X, y, scale_y=True)
+    assert X.flags.writeable
+    assert X.ravel().tolist() == list(range(8))
+    assert y.tolist() == [0, 1, 2, 3]
+
+
 def test_what_comes_back_is_read_only():
     for part in data.load("diabetes", rng=0):
         for array in part:
@@ -68,15 +133,23 @@ def test_what_comes_back_is_read_only():
 def test_a_constant_column_becomes_zero_and_no_nan():
     (X, _), _ = data.split(np.ones((10, 2)), np.arange(10), rng=0)
     assert np.array_equal(X, np.zeros_like(X))
+    (X, _), _ = data.split(np.full((10, 1), 0.1), np.arange(10), rng=0)  # the mean of ten 0.1 is rounded
+    assert np.abs(X).max() < 1e-15
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_shipped_file_carries_no_clock_and_its_target_stands_last(name):
+    packed = (FOLDER / f"{name}.csv.gz").read_bytes()
+    assert packed[4:8] == bytes(4)  # the time stamp of the gzip header
+    assert gzip.decompress(packed).decode().split("\n")[0].split(",")[-1] == TARGETS[name]
+    assert f"`{name}.csv.gz`" in (FOLDER / "SOURCES.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_shipped_numbers_are_those_of_scikit_learn(name):
     sets = pytest.importorskip("sklearn.datasets")
     theirs = sets.load_diabetes(scaled=False) if name == "diabetes" else getattr(sets, f"load_{name}")()
-    from minigrad.data import sets as ours
-
-    X, y = data.read(ours.Path(ours.__file__).parent / f"{name}.csv.gz", target=ours.TARGETS[name])
+    X, y = data.read(FOLDER / f"{name}.csv.gz", target=TARGETS[name])
     assert np.array_equal(X, theirs.data)
     assert np.array_equal(y, 1 - theirs.target if name == "breast_cancer" else theirs.target)
 
@@ -88,11 +161,17 @@ def test_the_shipped_numbers_are_those_of_scikit_learn(name):
         (lambda: data.load("mnist"), ValueError, "for a CSV file use data.read"),
         (lambda: data.load("digits", test=1.5), ValueError, r"data.load: expected test in \(0, 1\), .* got 1.5"),
         (lambda: data.load("digits", rng=1.5), TypeError, "expected rng to be a numpy.random.Generator or an int, got 1.5"),
+        (lambda: data.load("digits", rng=None), TypeError, "expected rng to be a numpy.random.Generator or an int, got None"),
+        (lambda: data.load("digits", rng=True), TypeError, "expected rng to be a numpy.random.Generator or an int, got True"),
+        (lambda: data.load("digits", rng=-1), ValueError, "expected rng ≥ 0, got -1"),
+        (lambda: data.load("digits", test=0), ValueError, r"expected test in \(0, 1\), .* got 0"),
+        (lambda: data.load("digits", test=float("nan")), ValueError, r"expected test in \(0, 1\), .* got nan"),
         (lambda: data.split(np.ones((3, 2)), np.ones(4)), ShapeError, r"expected y with the 3 rows of X, got \(4,\)"),
         (lambda: data.split(np.ones(3), np.ones(3)), ShapeError, r"expected X \(n, d\), got \(3,\)"),
         (lambda: data.split([["a"]], [1]), DTypeError, "expected numbers in X"),
         (lambda: data.split([[1.0, 2.0], [3.0, np.nan]], [1, 2]), DomainError, r"in X, got nan at row 1, column 1 \(1 of 4\)"),
         (lambda: data.split([[1.0], [3.0]], [1.0, np.inf]), DomainError, "in y, got inf at row 1"),
+        (lambda: data.split([[1.0], [1e39]], [1, 2], scale=False), DomainError, "finite float32 numbers in X, got 1e[+]39 at row 1, column 0"),
         (lambda: data.split([[1.0]], [1.0]), ValueError, "expected rows on both sides, got 1 rows"),
     ],
 )  # fmt: skip
