@@ -57,15 +57,6 @@ class Node:
         self.grad: Any = None
         self.hooks: tuple[Hook, ...] = ()
 
-    def pass_on(self, g: Gradient, create_graph: bool) -> Iterable[tuple[Edge, Gradient]]:
-        """What each input edge receives when `g` arrives here."""
-        if self.op is None:
-            raise GradientError(
-                f"backward: expected a whole graph, got one of which a part (the value of shape {self.shape}) was "
-                "consumed by an earlier backward; compute the value again, or say retain_graph=True the first time"
-            )
-        return self.op.gradients(self, g, create_graph)
-
     def free(self) -> None:
         """Let go of the inputs and of all saved values; only the fact remains that something was here."""
         self.op, self.edges, self.saved = None, {}, {}
@@ -95,7 +86,12 @@ def walk(
                     arrived[node] = call_hooks(node, arrived[node])
                 if node in ends:
                     continue
-                for edge, part in node.pass_on(arrived.pop(node), create_graph):
+                if node.op is None:
+                    raise GradientError(
+                        f"backward: expected a whole graph, got one of which a part (the value of shape {node.shape}) "
+                        "was consumed by an earlier backward; compute it again, or say retain_graph=True the first time"
+                    )
+                for edge, part in node.op.gradients(node, arrived.pop(node), create_graph):
                     if edge in arrived:
                         arrived[edge] = arrived[edge] + part
                     else:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -51,7 +51,9 @@ class Op:
     def _needs(self, arg: str, rule: Any) -> tuple[str, ...]:
         """The names that a rule asks for, checked against what there is."""
         if arg not in self.args:
-            raise ValueError(f"op {self.name}: expected rules for {', '.join(self.args)}, got one for {arg!r}; rename it")
+            raise ValueError(
+                f"op {self.name}: expected rules for {', '.join(self.args)}, got one for {arg!r}; rename it"
+            )
         needs = tuple(inspect.signature(rule).parameters) if callable(rule) else ()
         known = {"g", "out", *self.args, *(f"{name}_shape" for name in self.args)}
         if unknown := [need for need in needs if need not in known]:
@@ -114,32 +116,31 @@ class Op:
             saved.update({arg: value if arg in edges else frozen(value) for arg, value in values.items()})
         return wrap(out, Node(self, edges, saved, out.shape, out.dtype) if edges else None)
 
-    def gradients(self, node: Node, g: Gradient, create_graph: bool) -> Iterator[tuple[Edge, Gradient]]:
+    def gradients(self, node: Node, g: Gradient, create_graph: bool) -> list[tuple[Edge, Gradient]]:
         """The gradient of each recorded input, given that of the result."""
+        known = {**node.saved, "g": g}
         for arg, edge in node.edges.items():
-            if arg in node.saved:
+            if arg in known:
                 self._refuse_stale(node, arg, edge)
-        if not create_graph:
-            return self._by_rules(node, g, node.saved)
-        edges = {**node.edges, "out": node}
-        saved = {name: _tensors(value, edges.get(name)) for name, value in node.saved.items()}
-        return (self._by_reference if self.reference else self._by_rules)(node, g, saved)
-
-    def _by_rules(self, node: Node, g: Gradient, saved: dict[str, Any]) -> Iterator[tuple[Edge, Gradient]]:
-        if type(g) is np.ndarray:
+        if create_graph:
+            edges = {**node.edges, "out": node}
+            known = {name: _tensors(value, edges.get(name)) for name, value in known.items()}
+            if self.reference is not None:
+                return self._by_reference(node, g, known)
+        elif type(g) is np.ndarray:
             g.setflags(write=False)
-        saved = {**saved, "g": g}
+        found = []
         for arg, edge in node.edges.items():
             try:
-                part = self.apply(arg, self.rules[arg], saved)
+                part = self.apply(arg, self.rules[arg], known)
             except (ValueError, TypeError, ArithmeticError, LookupError) as error:
                 raise GradientError(f"{self.name}: the rule for {arg} failed: {error}; mend the rule") from error
             if isinstance(edge, tuple):  # the argument is a sequence, and so is what its rule returns
-                for one, piece in zip(edge, part, strict=True):
-                    if one is not None:
-                        yield one, self.fit(piece, one, arg)
+                pieces = zip(edge, part, strict=True)
+                found += [(one, self.fit(piece, one, arg)) for one, piece in pieces if one is not None]
             else:
-                yield edge, self.fit(part, edge, arg)
+                found.append((edge, self.fit(part, edge, arg)))
+        return found
 
     def apply(self, arg: str, rule: Any, saved: dict[str, Any]) -> Gradient:
         """The gradient of one argument, as its rule says."""
@@ -150,20 +151,19 @@ class Op:
         if getattr(part, "shape", None) != edge.shape or part.dtype.kind != "f":
             raise GradientError(
                 f"{self.name}: expected the rule for {arg} to return floats of shape {edge.shape}, got "
-                f"{type(part).__name__} of shape {np.shape(part)} and dtype {getattr(part, 'dtype', None)}; mend the rule"
+                f"{type(part).__name__} of shape {np.shape(part)}, dtype {getattr(part, 'dtype', None)}; mend the rule"
             )
         return part if part.dtype == edge.dtype else cast(part, edge.dtype)
 
-    def _by_reference(self, node: Node, g: Gradient, saved: dict[str, Any]) -> Iterator[tuple[Edge, Gradient]]:
+    def _by_reference(self, node: Node, g: Gradient, known: dict[str, Any]) -> list[tuple[Edge, Gradient]]:
         """Differentiate the same maths in ordinary operations: a fused rule need not have a derivative itself."""
-        starts = {arg: alias(saved[arg]) for arg in node.edges}
-        known = {name: value for name, value in saved.items() if name in self.args}
-        out = self.reference(**{**known, **starts})  # type: ignore[misc]  # the caller has looked that there is one
+        starts = {arg: alias(known[arg]) for arg in node.edges}
+        given = {name: value for name, value in known.items() if name in self.args}
+        out = self.reference(**{**given, **starts})  # type: ignore[misc]  # the caller has looked that there is one
         ends: Any = [start.edge for start in starts.values()]
         arrived = walk(out.edge, g, wrt=ends, retain_graph=True, create_graph=True)
-        for (arg, edge), end in zip(node.edges.items(), ends, strict=True):
-            if end in arrived:
-                yield edge, self.fit(arrived[end], edge, arg)
+        found = zip(node.edges.items(), ends, strict=True)
+        return [(edge, self.fit(arrived[end], edge, arg)) for (arg, edge), end in found if end in arrived]
 
     def _keywords(self, kwargs: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
         """Keyword arguments as plain values, and the edges of those that are recorded."""
@@ -195,7 +195,9 @@ class Op:
         if type(error) is not ValueError and not isinstance(error, np.exceptions.AxisError):
             return error
         shapes = ", ".join(str(np.shape(value)) for value in values if isinstance(value, np.ndarray))
-        return ShapeError(f"{self.name}: expected arguments that fit the shapes, got arrays {shapes}; NumPy says: {error}")
+        return ShapeError(
+            f"{self.name}: expected arguments that fit the shapes, got arrays {shapes}; NumPy says: {error}"
+        )
 
 
 class Elementwise(Op):
@@ -230,7 +232,7 @@ class Elementwise(Op):
 def signature_of(
     forward: Callable[..., Any], name: str, args: str | None, rules: tuple[str, ...]
 ) -> tuple[tuple[str, ...], dict[str, Any]]:
-    """Argument names and defaults: given, or those of a ufunc (the rules name its inputs), or read from the function."""
+    """Argument names and defaults: given, those of a ufunc (the rules name its inputs), or read from the function."""
     if isinstance(forward, np.ufunc) and args is None:
         if len(rules) != forward.nin:
             raise ValueError(

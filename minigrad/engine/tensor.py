@@ -129,7 +129,9 @@ class Tensor:
     def item(self) -> float:
         """The value of a tensor of one entry, as a Python number."""
         if self._data.size != 1:
-            raise ShapeError(f"Tensor.item: expected one entry, got shape {self.shape}; reduce it first, .mean() or .sum()")
+            raise ShapeError(
+                f"Tensor.item: expected one entry, got shape {self.shape}; reduce it first, .mean() or .sum()"
+            )
         return self._data.item()  # type: ignore[no-any-return]
 
     def detach(self) -> Tensor:
@@ -150,7 +152,9 @@ class Tensor:
     @grad.setter
     def grad(self, value: Any) -> None:
         if self.edge is None:
-            raise GradientError("Tensor.grad: expected a tensor that requires gradients, got a constant; requires_grad=True")
+            raise GradientError(
+                "Tensor.grad: expected a tensor that requires gradients, got a constant; requires_grad=True"
+            )
         if value is not None and np.shape(value) != self.shape:
             raise ShapeError(f"Tensor.grad: expected shape {self.shape}, got {np.shape(value)}")
         if value is not None and value.dtype != self.dtype:
@@ -191,11 +195,13 @@ class Tensor:
         if given.shape != self.shape:
             raise ShapeError(f"backward: expected a gradient of shape {self.shape}, got {given.shape}")
         if given.dtype.kind != "f":
-            raise DTypeError(f"backward: expected a gradient of {self.dtype}, got {given.dtype}; use .astype({self.dtype})")
+            raise DTypeError(
+                f"backward: expected a gradient of {self.dtype}, got {given.dtype}; use .astype({self.dtype})"
+            )
         return given if given.dtype == self.dtype else given.astype(self.dtype)
 
     def register_hook(self, hook: Hook) -> Callable[[], None]:
-        """Call `hook(gradient)` in each backward pass; it may return another gradient. Returns a function that removes it."""
+        """Call `hook(gradient)` in each backward pass; it may return another. Returns a function that removes it."""
         edge = self._watched("register_hook")
         edge.hooks = (*edge.hooks, hook)
 
@@ -212,14 +218,16 @@ class Tensor:
 
     def _watched(self, what: str) -> Edge:
         if self.edge is None:
-            raise GradientError(f"{what}: expected a tensor that requires gradients, got a constant of shape {self.shape}")
+            raise GradientError(
+                f"{what}: expected a tensor that requires gradients, got a constant of shape {self.shape}"
+            )
         return self.edge
 
     # --- NumPy -----------------------------------------------------------------------------------------------------
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
         if method != "__call__":
             raise GradientError(
-                f"np.{ufunc.__name__}.{method}: expected a call without a method on a Tensor; use np.sum, np.prod, np.max …"
+                f"np.{ufunc.__name__}.{method}: expected a plain call on a Tensor; use np.sum, np.prod, np.max …"
             )
         return self.__array_function__(ufunc, (), inputs, kwargs)
 
@@ -237,8 +245,8 @@ class Tensor:
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
         if self.edge is not None:
             raise GradientError(
-                "np.asarray: expected a constant, got a Tensor that requires gradients; use t.numpy() or t.detach() for "
-                "its value, np.stack for a list of Tensors"
+                "np.asarray: expected a constant, got a Tensor that requires gradients; use t.numpy() or t.detach() "
+                "for its value, np.stack for a list of Tensors"
             )
         return np.array(self._data, dtype, copy=copy)
 
@@ -266,16 +274,16 @@ class Tensor:
         self.data = result
         return self
 
-    def __iadd__(self, other: Any) -> Any:
+    def __iadd__(self, other: Any) -> Any:  # type: ignore[misc]  # the operators come from one factory
         return self._in_place(self + other)
 
-    def __isub__(self, other: Any) -> Any:
+    def __isub__(self, other: Any) -> Any:  # type: ignore[misc]
         return self._in_place(self - other)
 
-    def __imul__(self, other: Any) -> Any:
+    def __imul__(self, other: Any) -> Any:  # type: ignore[misc]
         return self._in_place(self * other)
 
-    def __itruediv__(self, other: Any) -> Any:
+    def __itruediv__(self, other: Any) -> Any:  # type: ignore[misc]
         return self._in_place(self / other)
 
     def __getitem__(self, index: Any) -> Tensor:
@@ -304,7 +312,7 @@ class Tensor:
         return RULES[np.transpose](self, order or None)  # type: ignore[no-any-return]
 
     @property
-    def T(self) -> Tensor:  # noqa: N802 - NumPy's name
+    def T(self) -> Tensor:
         """The axes in reversed order."""
         return self.transpose()
 
@@ -331,7 +339,9 @@ class Tensor:
 
     def __bool__(self) -> bool:
         if self._data.size != 1:
-            raise ShapeError(f"Tensor: expected one entry for a yes or no, got shape {self.shape}; use (t > 0).any() or .all()")
+            raise ShapeError(
+                f"Tensor: expected one entry for a yes or no, got shape {self.shape}; use (t > 0).any() or .all()"
+            )
         return bool(self._data)
 
     def __float__(self) -> float:
@@ -355,7 +365,9 @@ class Tensor:
 
     def __reduce__(self) -> Any:
         if isinstance(self.edge, Node):
-            raise GradientError("Tensor: expected a leaf or a constant to copy or pickle, got a computed tensor; use detach()")
+            raise GradientError(
+                "Tensor: expected a leaf or a constant to copy or pickle, got a computed tensor; use detach()"
+            )
         return _rebuild, (self._data, self.edge is not None)
 
 
@@ -396,7 +408,9 @@ def _accepted(data: Any, dtype: Any) -> Array:
     """An array of a dtype with which minigrad computes."""
     if isinstance(data, Tensor):
         if data.edge is not None:
-            raise GradientError("Tensor: expected plain data, got a Tensor that requires gradients; use it, or t.detach()")
+            raise GradientError(
+                "Tensor: expected plain data, got a Tensor that requires gradients; use it, or t.detach()"
+            )
         data = data._data
     if isinstance(data, np.ma.MaskedArray):
         raise DTypeError("Tensor: expected a plain array, got a masked array; fill it, or give a loss the mask")
@@ -406,7 +420,7 @@ def _accepted(data: Any, dtype: Any) -> Array:
         raise DTypeError(f"Tensor: expected numbers in a regular shape, got {type(data).__name__}: {error}") from error
     if array.dtype not in _DTYPES and array.dtype.kind not in "iub":
         raise DTypeError(
-            f"Tensor: expected float32, float64, integers or bool, got {array.dtype}; convert it with .astype(np.float32)"
+            f"Tensor: expected float32, float64, integers or bool, got {array.dtype}; use .astype(np.float32)"
         )
     return array
 

@@ -77,18 +77,19 @@ def _start(x: Any, f: Callable[..., Any], position: int) -> Tensor:
 
 def _slopes(value: Any, starts: list[Tensor], f: Callable[..., Any], nested: bool) -> list[Any]:
     if not isinstance(value, Tensor):
-        raise TypeError(f"grad: expected {_name(f)} to return a Tensor, got {type(value).__name__}; compute with its argument")
+        raise TypeError(
+            f"grad: expected {_name(f)} to return a Tensor, got {type(value).__name__}; compute with its argument"
+        )
     if value.size != 1:
-        raise ShapeError(f"grad: expected {_name(f)} to return a single number, got shape {value.shape}; use .sum() or .mean()")
+        raise ShapeError(
+            f"grad: expected {_name(f)} to return a single number, got shape {value.shape}; use .sum() or .mean()"
+        )
     if value.edge is None:
         return [Tensor(np.zeros_like(start.data)) for start in starts]
     seed, ends = np.ones_like(value.data), [start.edge for start in starts if isinstance(start.edge, Node)]
-    arrived = walk(
-        value.edge, wrap(seed, None) if nested else seed, wrt=ends, retain_graph=nested, create_graph=nested
-    )
-    return [
-        arrived.get(end, Tensor(np.zeros_like(start.data))) for end, start in zip(ends, starts, strict=True)
-    ]
+    arrived = walk(value.edge, wrap(seed, None) if nested else seed, wrt=ends, retain_graph=nested, create_graph=nested)
+    found = [arrived.get(end, np.zeros_like(start.data)) for end, start in zip(ends, starts, strict=True)]
+    return [part if isinstance(part, Tensor) else Tensor(part) for part in found]
 
 
 def _plain(value: Any) -> Any:

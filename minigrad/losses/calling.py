@@ -185,7 +185,9 @@ def batch_shape(loss: Loss, shape: tuple[int, ...]) -> tuple[int, ...]:
 def _floats(loss: Loss, pred: Any) -> Array:
     array = pred.data if isinstance(pred, Tensor) else np.asarray(pred)
     if array.dtype.kind != "f":
-        raise DTypeError(f"{loss}: expected floats as pred, got {array.dtype} {array.shape}; use pred.astype(np.float32)")
+        raise DTypeError(
+            f"{loss}: expected floats as pred, got {array.dtype} {array.shape}; use pred.astype(np.float32)"
+        )
     return array
 
 
@@ -225,7 +227,9 @@ def _check_shape(loss: Loss, target: Array, pred: tuple[int, ...], batch: tuple[
             raise ShapeError(f"{loss}: expected target {batch} labels or {pred} rows for pred {pred}, got {got}")
     elif loss.target == "simplex":
         if got != pred:
-            raise ShapeError(f"{loss}: expected target rows {pred} for pred {pred}, got {got}; labels become rows with np.eye")
+            raise ShapeError(
+                f"{loss}: expected target rows {pred} for pred {pred}, got {got}; labels become rows with np.eye"
+            )
     elif not labels and got != batch:
         cure = ""
         if pred == (*got, 1):
@@ -268,7 +272,9 @@ def _check_labels(loss: Loss, labels: Array, classes: int) -> None:
     if value < 0:
         raise LabelError(f"{said}; to skip such rows say mask=target != {value}")
     bad = int(((labels < 0) | (labels >= classes)).sum())
-    cure = "if labels start at 1, use target - 1" if high == classes and low >= 1 else f"give the model {high + 1} outputs"
+    cure = (
+        "if labels start at 1, use target - 1" if high == classes and low >= 1 else f"give the model {high + 1} outputs"
+    )
     if value == classes:
         cure = "if labels start at 1, use target - 1"
     raise LabelError(f"{said} ({bad} of {labels.size}); {cure}")
@@ -304,7 +310,8 @@ def _check_pred(loss: Loss, pred: Tensor, mask: Array | None, lead: int) -> None
             row, value = _first(bad, values)
             if loss.pred == "prob":
                 raise DomainError(
-                    f"{loss}: expected probabilities in [0, 1], got {value:.4g} at {row}; for scores use bce_with_logits"
+                    f"{loss}: expected probabilities in [0, 1], got {value:.4g} at {row}; "
+                    "for scores use bce_with_logits"
                 )
             raise DomainError(
                 f"{loss}: expected log-probabilities ≤ 0, got {value:.4g} at {row.replace('column', 'class')}; for "
@@ -377,7 +384,9 @@ def _by_class(loss: Loss, target: Any, pred: Tensor, weights: Any) -> Array:
         if unknown := [key for key in weights if key not in names]:
             raise LabelError(f"{loss}: expected class_weight for classes {names[0]} … {names[-1]}, got {unknown[0]!r}")
         if missing := [name for name in names if name not in weights]:
-            raise ShapeError(f"{loss}: expected class_weight for every class, {names[0]} … {names[-1]}, none for {missing[0]}")
+            raise ShapeError(
+                f"{loss}: expected class_weight for every class, {names[0]} … {names[-1]}, none for {missing[0]}"
+            )
         weights = [weights[name] for name in names]
     array = np.asarray(weights)
     if array.shape != (classes,):
@@ -442,7 +451,9 @@ def combine(parts: list[tuple[float, Loss]]) -> Loss:
     mixed = targets - {"index|simplex"}
     if len({loss.pred for _, loss in parts}) > 1 or len(mixed) > 1 or any(loss.coupled for _, loss in parts):
         kinds = " and ".join(f"{loss} ({loss.pred} ← {loss.target})" for _, loss in parts)
-        raise ValueError(f"a sum of losses: expected parts of the same kinds, got {kinds}; all must read one prediction")
+        raise ValueError(
+            f"a sum of losses: expected parts of the same kinds, got {kinds}; all must read one prediction"
+        )
 
     def function(pred: Any, target: Any) -> Any:
         return sum(a * _values(loss, pred, target) for a, loss in parts)
@@ -452,7 +463,9 @@ def combine(parts: list[tuple[float, Loss]]) -> Loss:
 
     kept = [c for c in first.claims if all(c in loss.claims and a >= 0 for a, loss in parts)]
     kinks = [loss.kinks for _, loss in parts]
-    text = " + ".join(str(loss) if a == 1 else f"{a:g} * {loss}" if loss.text is None else f"{a:g} * ({loss})" for a, loss in parts)
+    text = " + ".join(
+        str(loss) if a == 1 else f"{a:g} * {loss}" if loss.text is None else f"{a:g} * ({loss})" for a, loss in parts
+    )
     return Loss(
         name=text, function=function, pred=first.pred, target=next(iter(mixed), "index|simplex"), text=text,
         grad=grad if all(loss.grad for _, loss in parts) else None, claims=tuple(kept), heads=first.heads,
@@ -487,8 +500,8 @@ def align(loss: Loss, target: Any, outputs: tuple[int, ...], dtype: Any = np.flo
     t: Array = target.data if isinstance(target, Tensor) else np.asarray(target)
     if t.dtype.kind not in "iufb":
         raise DTypeError(f"{loss}: expected numbers as target, got {t.dtype}; encode the classes as 0, 1, …")
-    if len(outputs) == 1 and outputs[0] > 1 and t.ndim == 1 and t.dtype.kind in "iub" and loss.target in ("real", "simplex") \
-            and not PRED[loss.pred].events - (loss.pred in ("logits", "log_probs")):  # fmt: skip
+    classes = len(outputs) == 1 and outputs[0] > 1 and loss.pred not in ("params", "embedding")
+    if classes and t.ndim == 1 and t.dtype.kind in "iub" and loss.target in ("real", "simplex"):
         _check_labels(loss, t, outputs[0])
         t = np.eye(outputs[0], dtype=dtype)[t.astype(np.int64)]
     elif outputs == (1,) and t.ndim == 1 and not PRED[loss.pred].events:
@@ -499,7 +512,7 @@ def align(loss: Loss, target: Any, outputs: tuple[int, ...], dtype: Any = np.flo
         t = t.astype(np.int64)
     if t.dtype.kind == "f" and t.dtype != dtype:
         t = t.astype(dtype)
-    return frozen(t)  # type: ignore[no-any-return]
+    return frozen(t)
 
 
 def pick(v: Any, target: Any) -> Any:
@@ -516,5 +529,3 @@ def pick(v: Any, target: Any) -> Any:
         return np.sum(target * np.where(target == 0, 0, v), -1)
     rows = v.reshape(-1, v.shape[-1])
     return rows[np.arange(len(rows)), np.reshape(target, -1)].reshape(np.shape(target))
-
-

@@ -16,7 +16,7 @@ Array = Any
 
 @dataclass(frozen=True)
 class PredKind:
-    """A space of predictions: how many axes belong to one sample, its link, the output of a model that knows nothing."""
+    """A space of predictions: how many axes belong to one sample, its link, the output that knows nothing."""
 
     events: int
     link: Callable[[Array], Array] | None
@@ -59,12 +59,8 @@ TARGET: dict[str, TargetKind] = {
     "real": TargetKind(np.isfinite, "a finite target", "use mask=np.isfinite(target)"),
     "positive": TargetKind(lambda t: (t > 0) & np.isfinite(t), "targets > 0", "this loss is for positive quantities"),
     "count": TargetKind(lambda t: (t >= 0) & np.isfinite(t), "targets ≥ 0", "this loss is for counts and rates"),
-    "unit": TargetKind(
-        lambda t: (t >= 0) & (t <= 1), "labels in [0, 1]", "for -1/+1 labels use (target + 1) / 2"
-    ),
-    "binary": TargetKind(
-        lambda t: (t == 0) | (t == 1), "labels 0 or 1", "this loss takes no soft labels", LabelError
-    ),
+    "unit": TargetKind(lambda t: (t >= 0) & (t <= 1), "labels in [0, 1]", "for -1/+1 labels use (target + 1) / 2"),
+    "binary": TargetKind(lambda t: (t == 0) | (t == 1), "labels 0 or 1", "this loss takes no soft labels", LabelError),
     "sign": TargetKind(lambda t: (t == -1) | (t == 1), "labels -1 or +1", "use 2 * target - 1", LabelError),
     "index": TargetKind(None),
     "simplex": TargetKind(None),

@@ -139,7 +139,9 @@ class Loss:
             return self.own_link(_plain(pred))
         link = np.exp if self.pred == "real" and self.target in ("count", "positive") else PRED[self.pred].link
         if link is None or (self.pred == "logit" and self.target == "sign"):
-            raise TypeError(f"{self}: a prediction of kind {self.pred!r} has no link; read it as it is, or declare link=")
+            raise TypeError(
+                f"{self}: a prediction of kind {self.pred!r} has no link; read it as it is, or declare link="
+            )
         return link(_plain(pred))
 
     def decide(self, pred: Any) -> Any:
@@ -195,7 +197,9 @@ class Loss:
 
     def fitted_to(self, target: Any) -> Loss:
         """The same loss, with every `fitted` parameter computed from these training targets."""
-        unfitted = {n: p.default for n, p in self.params.items() if isinstance(p.default, fitted) and n not in self.given}
+        unfitted = {
+            n: p.default for n, p in self.params.items() if isinstance(p.default, fitted) and n not in self.given
+        }
         return self.with_(**{name: rule.of_targets(_plain(target)) for name, rule in unfitted.items()})
 
     @property
@@ -278,8 +282,14 @@ def loss(function: Callable[..., Any] | None = None, /, **words: Any) -> Any:
 
 
 def _declare(function: Callable[..., Any], words: dict[str, Any]) -> Loss:
-    if not inspect.isfunction(function) or inspect.iscoroutinefunction(function) or inspect.isgeneratorfunction(function):
-        raise PluginError(f"@loss: expected a function (pred, target, *, ...), got {function!r:.80}; write def f(pred, target)")
+    if (
+        not inspect.isfunction(function)
+        or inspect.iscoroutinefunction(function)
+        or inspect.isgeneratorfunction(function)
+    ):
+        raise PluginError(
+            f"@loss: expected a function (pred, target, *, ...), got {function!r:.80}; write def f(pred, target)"
+        )
     code = function.__code__
     where = f"{Path(code.co_filename).name}:{code.co_firstlineno}"
     for word in words:
@@ -291,7 +301,10 @@ def _declare(function: Callable[..., Any], words: dict[str, Any]) -> Loss:
     for claim in claims:
         if claim not in CLAIMS:
             raise PluginError(f"{where}: claims={claim!r} is no claim; it knows {', '.join(CLAIMS)}")
-    pred, target = _kind("pred", words.get("pred", "real"), PRED, where), _kind("target", words.get("target", "real"), TARGET, where)
+    pred, target = (
+        _kind("pred", words.get("pred", "real"), PRED, where),
+        _kind("target", words.get("target", "real"), TARGET, where),
+    )
     kinks = words.get("kinks")
     made = Loss(
         name=function.__name__,
@@ -318,7 +331,8 @@ def _kind(word: str, value: Any, known: Mapping[str, Any], where: str) -> str:
         return str(value)
     near = difflib.get_close_matches(str(value), known, 1)
     raise PluginError(
-        f"{where}: {word}={value!r} is no kind; " + (f"did you mean {near[0]!r}?" if near else f"it knows {', '.join(known)}")
+        f"{where}: {word}={value!r} is no kind; "
+        + (f"did you mean {near[0]!r}?" if near else f"it knows {', '.join(known)}")
     )
 
 

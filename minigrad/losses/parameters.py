@@ -34,7 +34,7 @@ def between(low: float, high: float, ends: str = "()") -> Constraint:
 
 
 @dataclass(frozen=True)
-class fitted:  # noqa: N801 - written like a function: class_counts=fitted(counts)
+class fitted:
     """The default of a parameter that `fit` computes, once, from the training targets."""
 
     of_targets: Callable[[Any], Any]
@@ -62,7 +62,9 @@ class Parameter:
         if value is None and self.default is None:
             return None
         if np.asarray(value).dtype.kind not in "iufb" or isinstance(value, str):
-            raise DTypeError(f"{owner}: expected a number for {self.name}, got {value!r:.60}; it must be {self.constraint.text}")
+            raise DTypeError(
+                f"{owner}: expected a number for {self.name}, got {value!r:.60}; it must be {self.constraint.text}"
+            )
         if not np.all(self.constraint.holds(np.asarray(value))):
             shown = float(value) if np.ndim(value) == 0 else np.asarray(value).tolist()
             meaning = f"; {self.name} is {self.meaning}" if self.meaning else ""

@@ -117,7 +117,9 @@ class Registry:
             raise PluginError(f"{owner}: no hook {callers[0].name!r}; did you mean 'minigrad_losses'?")
         if found is not None:
             raise PluginError(f"{owner}: its minigrad_losses would never be called; put @hookimpl above it")
-        raise PluginError(f"{owner}: expected a function minigrad_losses marked @hookimpl, got none; it returns the losses")
+        raise PluginError(
+            f"{owner}: expected a function minigrad_losses marked @hookimpl, got none; it returns the losses"
+        )
 
     def add_builtin(self) -> None:
         """The built-in losses, through the same door as everybody's."""
@@ -136,7 +138,7 @@ class Registry:
         if not self.files_read:
             self.files_read = True
             for path in filter(None, os.environ.get("MINIGRAD_PLUGIN_PATH", "").split(os.pathsep)):
-                self._guarded(Path(path).stem, "", "", lambda path=path: self.add_file(path))  # type: ignore[misc]
+                self._guarded(Path(path).stem, "", "", lambda path=path: self.add_file(path))
 
     def add_file(self, path: str | Path) -> list[str]:
         """Import a file and offer the losses that it defines; returns their full names."""
@@ -144,7 +146,8 @@ class Registry:
         if not path.is_file():
             raise FileNotFoundError(f"plugin: expected a Python file, got {str(path)!r}, which does not exist")
         spec = importlib.util.spec_from_file_location(f"minigrad_file_{path.stem}", path)
-        assert spec is not None and spec.loader is not None, path  # noqa: S101 - a .py file always has a loader
+        assert spec is not None  # a .py file always has a loader
+        assert spec.loader is not None
         module = importlib.util.module_from_spec(spec)
         sys.modules[spec.name] = module
         try:
@@ -154,7 +157,9 @@ class Registry:
             raise PluginError(f"the file {str(path)!r} failed to load: {_said(error)}") from error
         own = [item for item in vars(module).values() if isinstance(item, Loss) and item.__module__ == spec.name]
         if not hasattr(module, "minigrad_losses") and not own:
-            raise PluginError(f"the file {str(path)!r}: expected a loss, found none; put @loss above a function (pred, target)")
+            raise PluginError(
+                f"the file {str(path)!r}: expected a loss, found none; put @loss above a function (pred, target)"
+            )
         plugin = module if hasattr(module, "minigrad_losses") else _Offer(own)
         if (old := self.manager.get_plugin(path.stem)) is not None:
             self.manager.unregister(old)
@@ -251,7 +256,9 @@ class Registry:
         shown = f"no loss called {name!r:.60}"
         own = self.losses["minigrad"]
         flat = name.lower().replace("_", "").replace("loss", "")
-        table = {key.replace("_", ""): loss for key, loss in FOREIGN.items()} | {key.replace("_", ""): key for key in own}
+        table = {key.replace("_", ""): loss for key, loss in FOREIGN.items()} | {
+            key.replace("_", ""): key for key in own
+        }
         if flat in table and table[flat] in own:
             return f"{shown}; here it is {table[flat]}"
         full = {loss.full_name: loss for losses in self.losses.values() for loss in losses.values()}
@@ -285,15 +292,20 @@ def _taken(offered: Any, owner: Owner) -> dict[str, Loss]:
     taken: dict[str, Loss] = {}
     for offer in offered:
         if isinstance(offer, (str, dict)) or not isinstance(offer, Iterable):
-            raise PluginError(f"{owner}: expected minigrad_losses to return a list of losses, got {type(offer).__name__}")
+            raise PluginError(
+                f"{owner}: expected minigrad_losses to return a list of losses, got {type(offer).__name__}"
+            )
         for item in offer:
             if not isinstance(item, Loss):
-                raise PluginError(f"{owner}: expected losses, got {item!r:.60} ({type(item).__name__}); put @loss above it")
+                raise PluginError(
+                    f"{owner}: expected losses, got {item!r:.60} ({type(item).__name__}); put @loss above it"
+                )
             if not NAME.fullmatch(item.name):
                 raise PluginError(f"{owner}: expected a name of up to 40 letters, digits and _, got {item.name!r:.60}")
             if item.name in taken:
                 raise PluginError(
-                    f"'{owner.pack}:{item.name}' is registered twice: {taken[item.name].where} and {item.where}; rename one"
+                    f"'{owner.pack}:{item.name}' is registered twice: {taken[item.name].where} and {item.where}; "
+                    "rename one"
                 )
             taken[item.name] = replace(item, owner=owner)
     return taken
@@ -334,7 +346,7 @@ def _new() -> Registry:
 
 @contextmanager
 def isolated() -> Iterator[None]:
-    """A block that starts with the built-ins alone and the installed packs not yet loaded; at its end all is as before."""
+    """A block that starts with the built-ins alone, no pack loaded yet; at its end all is as before."""
     token = _isolated.set(_new())
     try:
         yield
@@ -343,7 +355,7 @@ def isolated() -> Iterator[None]:
 
 
 def get(name: str | Loss, /, **changes: Any) -> Loss:
-    """Find a loss by name, and bind parameters: `get("huber", delta=2)`, `get("robust:tukey")`, `get("0.7 * mse + 0.3 * mae")`.
+    """Find a loss by name, and bind parameters: `get("huber", delta=2)`, `get("robust:tukey")`, `get("0.7 * mse")`.
 
     Args:
         name: a bare name, `pack:name`, the text that `str(loss)` gives, or a Loss, which is returned as it is.
@@ -374,7 +386,9 @@ def register(loss: Loss) -> Loss:
     with _lock:
         registry = current()
         if loss.name in registry.losses["minigrad"]:
-            raise PluginError(f"losses.register: expected a free name, got {loss.name!r}, which is built in; rename the function")
+            raise PluginError(
+                f"losses.register: expected a free name, got {loss.name!r}, which is built in; rename the function"
+            )
         _offer_here(registry, {**registry.here, loss.name: loss})
     return loss
 
@@ -459,7 +473,8 @@ def _read(node: ast.expr) -> Loss:
         case ast.BinOp(left=left, op=ast.Add(), right=right):
             return _read(left) + _read(right)
         case ast.BinOp(left=left, op=ast.Mult(), right=right):
-            return _read(right) * ast.literal_eval(left)
+            factor: float = ast.literal_eval(left)
+            return _read(right) * factor
     raise ValueError(f"{ast.unparse(node):.40} is neither a name nor a sum of losses")
 
 

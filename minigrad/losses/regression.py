@@ -34,9 +34,13 @@ def mse(pred: Array, target: Array) -> Array:
     return (pred - target) ** 2
 
 
-@loss(kinks=lambda pred, target: pred - target, claims="convex symmetric", grad=lambda pred, target: np.sign(pred - target))
+@loss(
+    kinks=lambda pred, target: pred - target,
+    claims="convex symmetric",
+    grad=lambda pred, target: np.sign(pred - target),
+)
 def mae(pred: Array, target: Array) -> Array:
-    """Every error pulls equally hard, whatever its size: outliers do not count more, nor does being nearly right count less.
+    """Every error pulls equally hard, whatever its size: an outlier no more, a near hit no less.
 
     |r|, slope sign r, 0 at 0. Elicits the median.
 

@@ -52,8 +52,8 @@ log1p = elementwise(np.log1p, x=lambda x: 1 / (1 + x))
 def _share(x, y):
     """e^x / (e^x + e^y), for any size of x and y; 0 for x = −inf, also where both are."""
     low, high = np.where(x < y, x, y), np.where(x < y, y, x)
-    e = np.exp(np.where(np.isneginf(low), low, low - np.where(np.isneginf(low), 0, high)))
-    return np.where(x < y, e, np.where(np.isneginf(x), 0, 1)) / (1 + e)
+    e = np.where(low == -math.inf, 0, np.exp(low - np.where(high == -math.inf, 0, high)))
+    return np.where(x < y, e, np.where(x == -math.inf, 0, 1)) / (1 + e)
 
 
 logaddexp = elementwise(np.logaddexp, x=lambda x, y: _share(x, y), y=lambda x, y: _share(y, x))

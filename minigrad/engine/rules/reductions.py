@@ -42,9 +42,7 @@ def _others(a, axis):
 
 
 sum = op(np.sum, a=lambda g, a_shape, axis: np.broadcast_to(spread(g, a_shape, axis), a_shape))
-mean = op(
-    np.mean, a=lambda g, a_shape, axis: np.broadcast_to(spread(g, a_shape, axis) / count(a_shape, axis), a_shape)
-)
+mean = op(np.mean, a=lambda g, a_shape, axis: np.broadcast_to(spread(g, a_shape, axis) / count(a_shape, axis), a_shape))
 max = op(np.max, a=lambda g, a, out, axis: spread(g, a.shape, axis) * _tied(a, out, axis))
 min = op(np.min, a=lambda g, a, out, axis: spread(g, a.shape, axis) * _tied(a, out, axis))
 prod = op(np.prod, a=lambda g, a, axis: spread(g, a.shape, axis) * _others(a, axis))

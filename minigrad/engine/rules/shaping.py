@@ -13,9 +13,7 @@ squeeze = op(np.squeeze, a=lambda g, a_shape: np.reshape(g, a_shape), view=True)
 expand_dims = op(np.expand_dims, a=lambda g, a_shape: np.reshape(g, a_shape), view=True)
 swapaxes = op(np.swapaxes, a=lambda g, axis1, axis2: np.swapaxes(g, axis1, axis2), view=True)
 moveaxis = op(np.moveaxis, a=lambda g, source, destination: np.moveaxis(g, destination, source), view=True)
-transpose = op(
-    np.transpose, a=lambda g, axes: np.transpose(g, None if axes is None else np.argsort(axes)), view=True
-)
+transpose = op(np.transpose, a=lambda g, axes: np.transpose(g, None if axes is None else np.argsort(axes)), view=True)
 broadcast_to = op(np.broadcast_to, array=lambda g, array_shape: sum_to(g, array_shape), view=True)
 flip = op(np.flip, m=lambda g, axis: np.flip(g, axis), view=True)
 roll = op(np.roll, a=lambda g, shift, axis: np.roll(g, tuple(np.negative(shift)) if np.ndim(shift) else -shift, axis))

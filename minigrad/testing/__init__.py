@@ -1,0 +1,5 @@
+"""Checks for authors: of gradients, and later of losses."""
+
+from minigrad.testing.gradcheck import GradCheck, gradcheck
+
+__all__ = ["GradCheck", "gradcheck"]
