@@ -9,7 +9,7 @@ from minigrad.engine import Tensor, elementwise, grad, no_grad, op
 
 if TYPE_CHECKING:
     from minigrad import data, losses, metrics, nn, ops
-    from minigrad.explain import trace
+    from minigrad.explain.trace import trace
     from minigrad.losses.loss import loss
     from minigrad.losses.registry import hookimpl
     from minigrad.nn import MLP, Linear
