@@ -349,12 +349,14 @@ def _run(task: Task) -> Run:
     model = _model(task, X.shape[1], outputs[0])
     options = {key: task.options[key] for key in ("epochs", "batch_size", "optimizer")}
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # a run that diverges is a result here
+        warnings.simplefilter("ignore")  # a run that diverges is a result here
         history = fit(
             model, (X, y), loss=task.loss, lr=task.lr, validation=0.2, metrics=[task.metric], rng=task.seed,
             progress=False, **options,
         )  # fmt: skip
         measured = evaluate(model, (X_test, y_test), loss=history.loss, metrics=[task.metric])
+    if history.stopped == "interrupted":
+        raise KeyboardInterrupt
     flat = _ignorant(history.loss, y, y_test, outputs, task.metric)
     curve = tuple(row.validation[task.metric] for row in history.rows)
     diverged = not history.finite

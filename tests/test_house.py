@@ -17,7 +17,7 @@ LAYERS = [
     {"engine"},
     {"ops"},
     {"losses", "nn", "optim"},
-    {"metrics", "data", "checkpoint", "training", "progress"},
+    {"metrics", "data", "checkpoint", "history", "samples", "training", "progress"},
     {"study", "explain", "testing"},
     {"figures", "lesson"},
     {"cli", "__main__"},

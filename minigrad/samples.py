@@ -1,0 +1,146 @@
+"""Samples at the door: inputs in the dtype of a model, targets as a loss wants them, everything looked at once.
+
+Whatever owns data (`fit`, `evaluate`) takes it in here; behind this door nothing is checked again.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from minigrad import metrics as metric_table
+from minigrad.engine.errors import DomainError, DTypeError, ShapeError
+from minigrad.engine.graph import no_grad
+from minigrad.engine.tensor import Tensor
+from minigrad.losses import Loss, align
+from minigrad.metrics import Metric
+from minigrad.nn import Module
+
+Array = Any
+CHUNK = 4096  # rows of a forward pass that records nothing
+
+
+class Samples:
+    """Samples that are measured together: inputs in the dtype of the model, targets as the loss wants them."""
+
+    def __init__(self, where: str, model: Module, loss: Loss, X: Array, y: Any, *, weight: Any = None) -> None:
+        self.X = _inputs(where, X, _dtype(where, model))
+        self.y = None if y is None else np.asarray(y.data if isinstance(y, Tensor) else y)
+        if self.y is not None and (self.y.ndim == 0 or len(self.y) != len(self.X)):
+            raise ShapeError(
+                f"{where}: expected as many targets as samples, got X {self.X.shape}, y {self.y.shape}; give every row "
+                "of X its target"
+            )
+        self.weight = None if weight is None else _weights(where, weight, len(self.X))
+        with evaluating(model):
+            outputs = model(self.X[:1])
+        self.target = None if self.y is None else align(loss, self.y, outputs.shape[1:], outputs.dtype)
+
+    def rows(self, chosen: Array) -> Samples:
+        """Some of these samples."""
+        part = copy.copy(self)
+        for name in ("X", "y", "target", "weight"):
+            array = getattr(self, name)
+            setattr(part, name, None if array is None else read_only(array[chosen]))
+        return part
+
+    def outputs(self, model: Module) -> Array:
+        """What the model says of every sample, recording nothing."""
+        with evaluating(model):
+            parts = [model(self.X[i : i + CHUNK]) for i in range(0, len(self.X), CHUNK)]
+        return np.concatenate([part.data if isinstance(part, Tensor) else part for part in parts])
+
+    def measured(self, model: Module, loss: Loss, metrics: list[Metric]) -> dict[str, float]:
+        """The loss, and each metric by name."""
+        outputs = self.outputs(model)
+        with no_grad(), np.errstate(all="ignore"):
+            value = float(loss(outputs, self.target, sample_weight=self.weight))
+        return {"loss": value, **metric_table.measure(metrics, loss, outputs, self.y)}
+
+
+def pair(where: str, name: str, data: Any) -> tuple[Any, Any]:
+    """(X, y), or an error that says so."""
+    if not isinstance(data, (tuple, list)) or len(data) != 2:
+        raise TypeError(f"{where}: expected {name} as a pair (X, y), got {type(data).__name__}; write (X, y)")
+    return data[0], data[1]
+
+
+def _inputs(where: str, X: Any, dtype: Any) -> Array:
+    """X as one read-only array in the dtype of the model."""
+    try:
+        array = np.asarray(X.data if isinstance(X, Tensor) else X)
+    except ValueError as error:
+        raise ShapeError(f"{where}: expected X as numbers in a regular shape, got rows that differ: {error}") from error
+    if array.dtype.kind == "O":
+        array = _from_objects(where, array)
+    if array.dtype.kind not in "iufb":
+        raise DTypeError(f"{where}: expected numbers in X, got {array.dtype}; encode text as numbers")
+    if array.ndim < 2 or len(array) == 0:
+        cure = "a single column is X.reshape(-1, 1)" if array.ndim < 2 else "there must be a row to learn from"
+        raise ShapeError(f"{where}: expected X with rows of samples, (n, …), got {array.shape}; {cure}")
+    array = array.astype(dtype, copy=array.flags.writeable)
+    if not np.isfinite(array).all():
+        at = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
+        column = "".join(f", column {i}" for i in at[1:])
+        raise DomainError(
+            f"{where}: expected finite numbers in X, got {array[at]} at row {at[0]}{column} "
+            f"({(~np.isfinite(array)).sum()} of {array.size}); fill them or drop the rows"
+        )
+    return read_only(array)
+
+
+def _from_objects(where: str, array: Array) -> Array:
+    """A table of mixed number types, as a DataFrame gives it, if numbers are all that it holds."""
+    try:
+        return array.astype(np.float64)
+    except (TypeError, ValueError) as error:
+        raise DTypeError(f"{where}: expected numbers in X, got objects: {error}; encode text as numbers") from error
+
+
+def _weights(where: str, weight: Any, n: int) -> Array:
+    array = np.asarray(weight.data if isinstance(weight, Tensor) else weight)
+    if array.shape != (n,):
+        raise ShapeError(f"{where}: expected sample_weight ({n},), one for each sample, got {array.shape}")
+    return array
+
+
+def read_only(array: Array) -> Array:
+    """The same array, which nobody can write to any more: the engine keeps such an array instead of copying it."""
+    array.setflags(write=False)
+    return array
+
+
+def _dtype(where: str, model: Module) -> Any:
+    """The dtype of the model's parameters."""
+    dtypes = [t.dtype for t in model.parameters() if t.dtype.kind == "f"]
+    if not dtypes:
+        raise ValueError(f"{where}: expected a model with parameters to learn, got none in {type(model).__name__}")
+    return dtypes[0]
+
+
+# --- modes ------------------------------------------------------------------------------------------------------------
+def modes_of(model: Module) -> list[tuple[Module, bool]]:
+    """Every module with its mode."""
+    return [(module, module.training) for _, module in model.named_modules()]
+
+
+def set_modes(modes: list[tuple[Module, bool]]) -> None:
+    """Put every module back into the mode in which it was."""
+    for module, training in modes:
+        module.training = training
+
+
+@contextmanager
+def evaluating(model: Module) -> Iterator[None]:
+    """A block in which the model is used, not trained, and nothing is recorded."""
+    before = modes_of(model)
+    model.eval()
+    try:
+        with no_grad(), np.errstate(all="ignore"):
+            yield
+    finally:
+        set_modes(before)

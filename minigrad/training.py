@@ -1,0 +1,278 @@
+"""Training: the loop that everybody writes, with what everybody forgets.
+
+An epoch is a permutation of the samples, cut into batches. Whatever is drawn comes from one integer, the epoch and the
+step, so that a run can be repeated, and continued, exactly. Loss and metric are recorded together, on training and on
+validation data, and the weights of least validation loss are there at the end, however it ends.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from minigrad import losses as registry
+from minigrad import metrics as metric_table
+from minigrad.data.sets import generator
+from minigrad.engine.errors import GradientError
+from minigrad.engine.tensor import Tensor
+from minigrad.history import History, Row, Watch
+from minigrad.losses import Loss
+from minigrad.metrics import Metric
+from minigrad.nn import Module, known
+from minigrad.optim import OPTIMIZERS, Optimizer
+from minigrad.progress import Progress
+from minigrad.samples import Samples, modes_of, pair, read_only, set_modes
+
+Array = Any
+
+
+def fit(
+    model: Module,
+    train: tuple[Any, Any],
+    *,
+    loss: str | Loss,
+    optimizer: str | Optimizer = "adam",
+    lr: float | None = None,
+    epochs: int = 30,
+    batch_size: int = 32,
+    validation: float | tuple[Any, Any] | None = None,
+    metrics: Sequence[str | Metric] = (),
+    patience: int | None = None,
+    sample_weight: Any = None,
+    rng: Any = 0,
+    progress: bool | None = None,
+) -> History:
+    """Train a model in place, and tell how it went.
+
+    Args:
+        model: any Module; a chain that ends in what the loss reads (raw scores, as a rule).
+        train: (X, y): X (n, …) whatever `np.asarray` makes numbers of, a DataFrame included; y as the loss wants it;
+            (n,) beside one output, binary labels for a loss on signs and labels for a loss on rows are aligned, see
+            `losses.align`. A loss without target takes (X, None).
+        loss: a name or a Loss. Fitted parameters are computed from the training targets, learned ones are handed to the
+            optimizer, both in a copy: `history.loss` is the loss as trained.
+        optimizer: a name of `optim.OPTIMIZERS`, or an optimizer made from the model's parameters.
+        lr: learning rate of an optimizer given by name; 1e-3 unless said.
+        epochs: passes over the training samples, ≥ 1.
+        batch_size: samples per step, ≥ 1; the last batch of an epoch may be smaller.
+        validation: (X, y), or the share of the training samples to hold out for it, in (0, 1).
+        metrics: names of `metrics`, or Metric objects, measured beside the loss after every epoch.
+        patience: stop after so many epochs without a smaller validation loss.
+        sample_weight: (n,) weights ≥ 0 of the training samples.
+        rng: a `numpy.random.Generator` or an int, of which one integer is drawn.
+        progress: True, False, or None for yes at a terminal and in a notebook.
+
+    Returns:
+        A History: loss and metrics by epoch, gradient norms and update ratios by step. With `validation` the model has
+        the weights of `history.best`; without, those of the last epoch.
+
+    Raises:
+        ShapeError, DTypeError, DomainError, LabelError: data that do not fit each other, the model or the loss.
+        GradientError: no parameter of the optimizer is reached by the gradient of the loss.
+        ValueError, TypeError: an argument outside its range.
+
+    A loss that is not finite ends the run with a RuntimeWarning, Ctrl-C with a UserWarning; in both cases the best
+    weights so far are restored and the History is returned.
+    """
+    return Training(
+        model, train, loss=loss, optimizer=optimizer, lr=lr, epochs=epochs, batch_size=batch_size,
+        validation=validation, metrics=metrics, patience=patience, sample_weight=sample_weight, rng=rng,
+    ).run(progress)  # fmt: skip
+
+
+def evaluate(
+    model: Module,
+    data: tuple[Any, Any],
+    *,
+    loss: str | Loss,
+    metrics: Sequence[str | Metric] = (),
+    sample_weight: Any = None,
+) -> dict[str, float]:
+    """Loss and metrics of a model on data: {"loss": 0.12, "accuracy": 0.97}.
+
+    Args:
+        model: any Module; its mode stays as it is.
+        data: (X, y), as in `fit`.
+        loss: a name or a Loss; `history.loss` where `fit` has fitted or learned parameters of it.
+        metrics: names, or Metric objects.
+        sample_weight: (n,) weights ≥ 0 for the loss.
+    """
+    where = "evaluate"
+    chosen = registry.get(loss)
+    part = Samples(where, model, chosen, *pair(where, "data", data), weight=sample_weight)
+    return part.measured(model, chosen, [metric_table.get(metric) for metric in metrics])
+
+
+class Training:
+    """One run of `fit`: everything checked and in place, then epoch by epoch."""
+
+    def __init__(
+        self, model: Module, train: Any, *, loss: Any, optimizer: Any, lr: Any, epochs: Any, batch_size: Any,
+        validation: Any, metrics: Any, patience: Any, sample_weight: Any, rng: Any,
+    ) -> None:  # fmt: skip
+        where = "fit"
+        if not isinstance(model, Module):
+            raise TypeError(f"{where}: expected a Module as model, got {model!r:.60}; MLP(64, 64, 10, rng=0) makes one")
+        self.epochs, self.batch_size = whole(where, "epochs", epochs, 30), whole(where, "batch_size", batch_size, 32)
+        self.patience = None if patience is None else whole(where, "patience", patience, 10)
+        if patience is not None and validation is None:
+            raise ValueError(f"{where}: expected validation with patience={patience}, got none; say validation=0.2")
+        self.metrics = [metric_table.get(metric) for metric in metrics]
+        X, y = pair(where, "train", train)
+        source, chosen = generator(rng, where), registry.get(loss)
+        if chosen.options.get("reduction") == "none":
+            raise ValueError(f"{where}: expected a loss that is reduced to one number, got {chosen}; use mean or sum")
+        given = Samples(where, model, chosen, X, y, weight=sample_weight)
+        given.measured(model, _own(chosen, given.y), [])  # every target is looked at, and named by its row
+        held_out = _held_out(where, validation, len(given.X))
+        other = pair(where, "validation", validation) if isinstance(validation, (tuple, list)) else None
+        self.valid = other and Samples(f"{where}, validation", model, chosen, *other)
+        self.optimizer = _optimizer(where, optimizer, lr, model)
+        self.key = int(source.integers(2**63))  # the only draw: all checks are done
+        self.train = given
+        if held_out:
+            order = np.random.default_rng((self.key, 0)).permutation(len(given.X))
+            self.train, self.valid = given.rows(order[held_out:]), given.rows(order[:held_out])
+        self.model, self.loss = model, _own(chosen, self.train.y)
+        if self.loss.learned:
+            self.optimizer.add_group({"params": list(self.loss.learned.values())})
+        self.watch = Watch(model, self.optimizer, self.loss.learned)
+        self.history = History(self.loss, [metric.name for metric in self.metrics], self.watch)
+        self.best = self._state()
+
+    # --- the run ---------------------------------------------------------------------------------------------------
+    def run(self, progress: bool | None) -> History:
+        """All epochs, or as many as there are until something ends the run."""
+        history, before = self.history, modes_of(self.model)
+        try:
+            with Progress(self.epochs, progress) as line:
+                for epoch in range(1, self.epochs + 1):
+                    self.model.train()
+                    row = self._epoch(epoch)
+                    if row is None:
+                        break
+                    history.rows.append(row)
+                    line.show(row)
+                    if self._is_best(row):
+                        self.best = self._state()
+                    elif self.patience is not None and epoch - history.best.epoch >= self.patience:
+                        history.stopped = "patience"
+                        break
+        except KeyboardInterrupt:
+            history.stopped = "interrupted"
+        finally:
+            set_modes(before)
+            self._end()
+        return history
+
+    def _epoch(self, epoch: int) -> Row | None:
+        """One pass over the training samples; None if the loss stopped being finite."""
+        start, total, count = time.perf_counter(), 0.0, 0
+        for step, (x, target, weight) in enumerate(self._batches(epoch)):
+            value = self._step(x, target, weight)
+            if not math.isfinite(value):
+                self.history.stopped = f"loss is {value} at epoch {epoch}, batch {step + 1}"
+                return None
+            total, count = total + value * len(x), count + len(x)
+        training = self.train.measured(self.model, self.loss, self.metrics)
+        validation = {} if self.valid is None else self.valid.measured(self.model, self.loss, self.metrics)
+        if not math.isfinite(training["loss"]):
+            self.history.stopped = f"loss is {training['loss']} at the end of epoch {epoch}"
+            return None
+        return Row(epoch, total / count, training, validation, time.perf_counter() - start)
+
+    def _batches(self, epoch: int) -> Iterator[tuple[Array, Any, Any]]:
+        """The samples in the order of this epoch, as read-only slices."""
+        part, n = self.train, len(self.train.X)
+        order = np.random.default_rng((self.key, 1, epoch)).permutation(n)
+        arrays = [None if a is None else read_only(a[order]) for a in (part.X, part.target, part.weight)]
+        for i in range(0, n, self.batch_size):
+            x, target, weight = (None if a is None else a[i : i + self.batch_size] for a in arrays)
+            yield x, target, weight
+
+    def _step(self, x: Array, target: Any, weight: Any) -> float:
+        """The five lines that one would write; returns the loss before the step."""
+        value = self.loss(self.model(x), target, sample_weight=weight)
+        loss = float(value)
+        if not math.isfinite(loss):
+            return loss
+        self.optimizer.zero_grad()
+        value.backward()
+        if not self.watch.steps:
+            self._check_reached()
+        self.optimizer.step()
+        self.watch.look()
+        return loss
+
+    def _check_reached(self) -> None:
+        params = [p for group in self.optimizer.groups for p in group["params"]]
+        if all(p.grad is None for p in params):
+            raise GradientError(
+                f"fit: expected the gradient of {self.loss} to reach the parameters of the optimizer, got none at any "
+                f"of {len(params)}; was the optimizer built from another model, or is forward() cut off from them?"
+            )
+
+    def _is_best(self, row: Row) -> bool:
+        """Whether the weights are to be kept: of least validation loss or, without validation, the last."""
+        return self.valid is None or self.history.best is row
+
+    def _state(self) -> list[Array]:
+        return [t.data.copy() for t in (*self.model.parameters(), *self.loss.learned.values())]
+
+    def _end(self) -> None:
+        """Give the model the weights that it is to keep, and say what ended the run before its time."""
+        history = self.history
+        for t, array in zip((*self.model.parameters(), *self.loss.learned.values()), self.best, strict=True):
+            t.data = array
+        kept = f"best weights of epoch {history.best.epoch}" if history.rows else "the initial weights"
+        if history.stopped == "interrupted":
+            warnings.warn(f"fit: interrupted after {len(history.rows)} epochs, {kept} restored", stacklevel=4)
+        elif history.stopped.startswith("loss"):
+            history.finite = False
+            warnings.warn(f"fit: {history.stopped}, {kept} restored", RuntimeWarning, stacklevel=4)
+
+
+# --- what comes in ----------------------------------------------------------------------------------------------------
+def whole(where: str, name: str, value: Any, example: int) -> int:
+    """A whole number of at least 1."""
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
+        raise TypeError(f"{where}: expected {name} ≥ 1, a whole number, got {value!r:.60}; say {name}={example}")
+    if value < 1:
+        raise ValueError(f"{where}: expected {name} ≥ 1, a whole number, got {value}; say {name}={example}")
+    return int(value)
+
+
+def _held_out(where: str, validation: Any, n: int) -> int:
+    """How many of the training samples are held out; 0 where validation data were given."""
+    if validation is None or isinstance(validation, (tuple, list)):
+        return 0
+    if isinstance(validation, bool) or not isinstance(validation, (int, float, np.floating)):
+        raise TypeError(f"{where}: expected validation as a share or (X, y), got {validation!r:.60}; say 0.2")
+    count = round(validation * n) if 0 < validation < 1 else 0
+    if not 0 < count < n:
+        raise ValueError(
+            f"{where}: expected validation in (0, 1), a share that leaves rows on both sides, got {validation} of {n}"
+        )
+    return count
+
+
+def _optimizer(where: str, optimizer: Any, lr: float | None, model: Module) -> Optimizer:
+    if isinstance(optimizer, Optimizer):
+        if lr is not None:
+            raise ValueError(f"{where}: expected no lr beside an optimizer object, got {lr}; give it to the optimizer")
+        return optimizer
+    make: Callable[..., Optimizer] = known(where, "optimizer", optimizer, OPTIMIZERS)
+    if not model.parameters():
+        raise ValueError(f"{where}: expected a model with parameters to learn, got none in {type(model).__name__}")
+    return make(model.parameters(), lr=1e-3 if lr is None else lr)
+
+
+def _own(loss: Loss, y: Any) -> Loss:
+    """A copy of the loss that belongs to the run: parameters fitted to its targets, learned ones as new leaves."""
+    loss = loss if y is None else loss.fitted_to(y)
+    return loss.with_(**{name: Tensor(t.data, requires_grad=True) for name, t in loss.learned.items()})
