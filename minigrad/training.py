@@ -19,7 +19,6 @@ from minigrad import losses as registry
 from minigrad import metrics as metric_table
 from minigrad.data.sets import generator
 from minigrad.engine.errors import GradientError
-from minigrad.engine.tensor import Tensor
 from minigrad.history import History, Row, Watch
 from minigrad.losses import Loss
 from minigrad.metrics import Metric
@@ -274,5 +273,4 @@ def _optimizer(where: str, optimizer: Any, lr: float | None, model: Module) -> O
 
 def _own(loss: Loss, y: Any) -> Loss:
     """A copy of the loss that belongs to the run: parameters fitted to its targets, learned ones as new leaves."""
-    loss = loss if y is None else loss.fitted_to(y)
-    return loss.with_(**{name: Tensor(t.data, requires_grad=True) for name, t in loss.learned.items()})
+    return (loss if y is None else loss.fitted_to(y)).fresh()

@@ -4,7 +4,6 @@
 For authors: `loss`, `pick`, the constraints of parameters (`positive`, `nonnegative`, `between`), and `fitted`.
 """
 
-from minigrad.losses.calling import align, pick
 from minigrad.losses.loss import Loss, Owner, loss
 from minigrad.losses.parameters import between, fitted, nonnegative, positive
 from minigrad.losses.registry import (
@@ -18,6 +17,7 @@ from minigrad.losses.registry import (
     register,
     unregister,
 )
+from minigrad.losses.targets import align, pick
 
 __all__ = [
     "Loss",

@@ -1,31 +1,29 @@
 """How a loss is called: shapes, weights, masks, domains and reduction, once for every loss.
 
-A call is laid out first (`Call`: every array checked and in place), then evaluated. A loss with a closed form becomes
-one node of the graph: forward and slope run on raw arrays. Without one, or under `create_graph`, its function is
-differentiated.
+A call is laid out first (`Call`: every argument checked by `guards.py` and in place), then evaluated. A loss with a
+closed form becomes one node of the graph: value and slope run on raw arrays. Without one, or under `create_graph`, its
+function is differentiated.
 """
 
 from __future__ import annotations
 
-import difflib
-import warnings
 from dataclasses import dataclass
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from minigrad.engine.errors import DomainError, DTypeError, GradientError, LabelError, PluginError, ShapeError
-from minigrad.engine.graph import Node
-from minigrad.engine.op import Op, op
+from minigrad.engine.errors import DomainError, GradientError, LabelError, PluginError
+from minigrad.engine.graph import recording
+from minigrad.engine.op import Op
 from minigrad.engine.tensor import Tensor, frozen, wrap
-from minigrad.losses.kinds import CLASSES, PRED, TARGET
+from minigrad.losses import guards
+from minigrad.losses.guards import batch_shape
 
 if TYPE_CHECKING:
     from minigrad.losses.loss import Loss
 
-REDUCTIONS = ("mean", "weighted_mean", "sum", "none")
 Array = Any
+__all__ = ["Call", "batch_shape", "call"]
 
 
 @dataclass(frozen=True)
@@ -33,13 +31,13 @@ class Call:
     """One call of a loss, with every argument checked: what is left is arithmetic.
 
     Attributes:
-        loss: the loss, its parameters bound.
-        target: as it came, but floats in the dtype of `pred`; masked entries hold a value that is used elsewhere.
-        batch: the batch's shape S.
+        loss: the loss.
+        params: its parameters, by name.
+        target: as it came, but floats in the dtype of `pred`, and harmless where `keep` is False.
+        batch: the shape S of the values.
         weight: what each value is multiplied by, of a shape that broadcasts to S, or None for 1.
-        divisor: what the sum is divided by.
-        reduce: whether there is a sum; else one value per sample is the answer.
-        mask: of shape S, or None.
+        divisor: what the sum is divided by; None if there is no sum and one value per sample is the answer.
+        keep: where pred and target are used at all, of shape S, or None for everywhere.
     """
 
     loss: Loss
@@ -47,485 +45,231 @@ class Call:
     target: Any
     batch: tuple[int, ...]
     weight: Array | None
-    divisor: float
-    reduce: bool
-    mask: Array | None
+    divisor: float | None
+    keep: Array | None
 
+    # --- values ----------------------------------------------------------------------------------------------------
     def values(self, pred: Any) -> Any:
-        """One value per sample, event axes summed."""
-        if self.mask is not None:
-            pred = _filled(pred, self.mask)
-        values = self.loss.function(pred, self.target, **self.params)
+        """One value per sample: what the function says, event axes summed."""
+        pred = _filled(pred, self.keep)
+        values = self._asked("its function", self.loss.function, pred)
         shape = getattr(values, "shape", None)
-        if shape == pred.shape and shape != self.batch:
-            values = values.sum(tuple(range(len(self.batch), len(shape))))
-        elif shape != self.batch:
-            raise PluginError(
-                f"{self.loss.name} ({self.loss.where}): expected one value per sample, {self.batch}, got "
-                f"{_kind_of(values)}; return them unreduced, minigrad takes the mean; if it couples the batch, say "
-                "coupled=True"
+        if shape == self.batch or (self.loss.coupled and shape == pred.shape[1 : len(self.batch)]):
+            pass
+        elif shape == pred.shape and not self.loss.coupled:
+            values = values.sum(tuple(range(len(self.batch), len(pred.shape))))
+        else:
+            raise self._broken(f"expected one value per sample, {self.batch}, got {_kind_of(values)}; {self._cure()}")
+        if values.dtype.kind != "f":
+            raise self._broken(
+                f"expected floats, got {values.dtype} {values.shape}; compute with pred, not with labels"
             )
         return values
 
     def value(self, pred: Array) -> Array:
         """The answer, on arrays."""
-        values = self.values(pred)
-        return (self.total(values) if self.reduce else self._weighted(values)).astype(pred.dtype, copy=False)
+        values = self._weighted(self.values(pred))
+        if self.divisor is not None:
+            return self.total(values).astype(pred.dtype)
+        return np.array(values, pred.dtype) if values.base is not None else values.astype(pred.dtype, copy=False)
 
     def through(self, pred: Any) -> Any:
         """The answer, recorded operation by operation."""
-        values = self.values(pred)
-        if not self.reduce:
-            return self._weighted(values)
-        return weighted_total(values, self)
+        values = self._weighted(self.values(pred))
+        return values if self.divisor is None else mean(values, self)
 
-    def total(self, values: Array) -> Array:
+    def total(self, weighted: Array) -> Array:
         """Σ wL over the divisor, added in float64."""
-        return np.asarray(np.add.reduce(self._weighted(values), None, np.float64) / self.divisor).astype(values.dtype)
-
-    def slope(self, g: Array, pred: Array) -> Array:
-        """d(answer)/d(pred) by the closed form."""
-        raw = pred if self.mask is None else _filled(pred, self.mask)
-        slope = self.loss.grad(raw, self.target, **self.params)  # type: ignore[misc]  # only called where there is one
-        if getattr(slope, "shape", None) != pred.shape:
-            raise PluginError(
-                f"{self.loss.name} ({self.loss.where}): expected its closed form grad= to return the shape of pred, "
-                f"{pred.shape}, got {_kind_of(slope)}"
-            )
-        scale = self.share(g)
-        if np.ndim(scale):
-            scale = np.broadcast_to(scale, self.batch).reshape(self.batch + (1,) * (pred.ndim - len(self.batch)))
-        return np.multiply(slope, scale).astype(pred.dtype, copy=False)
-
-    def share(self, g: Array) -> Array:
-        """What one value's slope is multiplied by, given the gradient of the answer: its weight in the mean."""
-        share = g if self.weight is None else g * self.weight
-        return share / self.divisor if self.reduce else share
+        return np.asarray(np.add.reduce(weighted, None, np.float64) / self.divisor).astype(weighted.dtype)
 
     def _weighted(self, values: Any) -> Any:
         return values if self.weight is None else values * self.weight
 
+    # --- slopes ----------------------------------------------------------------------------------------------------
+    def slope(self, g: Array, pred: Array) -> Array:
+        """d(answer)/d(pred) by the closed form, given the gradient g of the answer."""
+        slope = self._asked("its closed form grad=", self.loss.grad, _filled(pred, self.keep))
+        if getattr(slope, "shape", None) != pred.shape or slope.dtype not in FLOATS:
+            raise self._broken(
+                f"expected its closed form grad= to return floats of the shape of pred, {pred.shape}, got "
+                f"{_kind_of(slope)}"
+            )
+        scale = g if self.weight is None else g * self.weight
+        if self.divisor is not None:
+            scale = scale / self.divisor
+        if np.ndim(scale):
+            scale = np.broadcast_to(scale, self.batch).reshape(self.batch + (1,) * (pred.ndim - len(self.batch)))
+        return np.multiply(slope, scale).astype(pred.dtype, copy=False)
 
-weighted_total: Op = op(
-    lambda values, call: call.total(values),
+    # --- asking the author's functions -----------------------------------------------------------------------------
+    def _asked(self, what: str, function: Any, pred: Any) -> Any:
+        """What a function of the loss returns. It cannot write to what it is given, nor leave the grad mode changed."""
+        if type(pred) is np.ndarray and pred.flags.writeable:
+            pred = pred.view()
+            pred.flags.writeable = False
+        mode = recording.get()
+        try:
+            return function(pred, self.target, **self.params)
+        except (LabelError, DomainError):  # a check that the author wrote
+            raise
+        except Exception as error:
+            raise self._broken(f"{what} failed on {self._shapes(pred)}: {error or type(error).__name__}") from error
+        finally:
+            if recording.get() is not mode:
+                recording.set(mode)
+
+    def _shapes(self, pred: Any) -> str:
+        return f"pred {pred.shape}" + ("" if self.target is None else f", target {self.target.shape}")
+
+    def _broken(self, said: str) -> PluginError:
+        owner = self.loss.owner
+        place = self.loss.where if owner is None or not owner.version else f"{owner}, {self.loss.where}"
+        return PluginError(f"{self.loss} ({place}): {said}")
+
+    def _cure(self) -> str:
+        if self.loss.coupled:
+            return f"a loss that couples the batch returns a number, one for each row, or {self.batch[1:]}"
+        return "return them unreduced, minigrad takes the mean; if it couples the batch, say coupled=True"
+
+
+FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
+mean = Op(
+    lambda weighted, call: call.total(weighted),
+    {"weighted": lambda g, weighted_shape, call: np.broadcast_to(g / call.divisor, weighted_shape)},
     name="mean",
-    values=lambda g, values_shape, call: np.broadcast_to(call.share(g), values_shape),
 )
+_NOTHING = Op(
+    lambda pred, shape: np.zeros(shape, pred.dtype),
+    {"pred": lambda g, pred_shape: np.zeros(pred_shape, g.dtype)},
+    name="nothing",
+)
+_CLOSED: dict[str, Op] = {}
 
 
-@cache
 def _closed(name: str) -> Op:
     """The op of a loss with a closed form: one node, named like the loss."""
-    return op(
-        lambda pred, call: call.value(pred),
-        name=name,
-        pred=lambda g, pred, call: call.slope(g, pred),
-        reference=lambda pred, call: call.through(pred),
-    )
+    if name not in _CLOSED:
+        _CLOSED[name] = Op(
+            lambda pred, call: call.value(pred),
+            {"pred": lambda g, pred, call: call.slope(g, pred)},
+            name=name,
+            reference=lambda pred, call: call.through(pred),
+        )
+    return _CLOSED[name]
 
 
 def call(
     loss: Loss, pred: Any, target: Any, *, reduction: str, sample_weight: Any, mask: Any, class_weight: Any
 ) -> Tensor:
     """Evaluate a loss: see `Loss.__call__` for the arguments."""
-    check_option(loss, "reduction", reduction)
-    pred = pred if isinstance(pred, Tensor) else Tensor(_floats(loss, pred))
-    if pred.dtype.kind != "f":
-        _floats(loss, pred)
+    guards.check_option(loss, "reduction", reduction)
+    if loss.coupled and loss.parts:
+        return _reduced_apart(loss, pred, target, reduction, sample_weight, mask, class_weight)
+    pred = guards.as_pred(loss, pred)
     if pred.edge is None and isinstance(target, Tensor) and target.edge is not None:
         raise GradientError(
             f"{loss}: expected pred to require gradients, got only target; minigrad takes (pred, target): exchange "
             "them, or use target.detach()"
         )
     batch = batch_shape(loss, pred.shape)
-    target = _target(loss, target, pred, batch)
-    mask = None if mask is None else _mask(loss, mask, batch)
-    target = _check_target(loss, target, pred.shape, batch, mask)
-    _check_pred(loss, pred, mask, len(batch))
-    weight, selected = _weights(loss, target, pred, batch, mask, sample_weight, class_weight)
-    if reduction != "none" and (selected == 0 or (weight is not None and not np.any(weight))):
-        return _nothing(pred)
-    divisor = float(selected) if reduction == "mean" else 1.0
-    if reduction == "weighted_mean":
-        divisor = float(selected if weight is None else np.broadcast_to(weight, batch).sum(dtype=np.float64))
-    prepared = Call(loss, loss.values, target, batch, weight, divisor, reduction != "none", mask)
-    if loss.grad is not None and not loss.learned and not isinstance(target, Tensor):
-        return _closed(loss.name)(pred, prepared)  # type: ignore[no-any-return]
-    return _result(prepared.through(pred), pred.dtype)
-
-
-def check_option(loss: Loss, name: str, value: Any) -> Any:
-    """An option that may be bound with `with_`, if it is one that the loss can have."""
-    if name == "reduction" and value not in REDUCTIONS:
-        near = difflib.get_close_matches(str(value), REDUCTIONS, 1, 0.4) or (["mean"] if value == "avg" else [])
-        raise ValueError(
-            f"{loss}: expected reduction 'mean', 'weighted_mean', 'sum' or 'none', got {value!r}"
-            + (f"; did you mean {near[0]!r}?" if near else "")
-        )
-    return frozen(np.array(value)) if name == "class_weight" and isinstance(value, (list, np.ndarray)) else value
-
-
-def batch_shape(loss: Loss, shape: tuple[int, ...]) -> tuple[int, ...]:
-    """The batch's shape S: what is left of the prediction's when the axes of one sample are taken away."""
-    events = PRED[loss.pred].events + (loss.pred == "embedding" and bool(loss.heads))
-    side = shape[-2] if loss.pred == "embedding" and loss.heads and len(shape) > 1 else shape[-1] if shape else 0
-    if loss.heads and (len(shape) < events or side != len(loss.heads)):
-        raise ShapeError(
-            f"{loss}: expected pred (..., {len(loss.heads)}{', d' if loss.pred == 'embedding' else ''}) = "
-            f"({', '.join(loss.heads)}), got {shape}; give the model {len(loss.heads)} outputs"
-        )
-    if len(shape) < events or (loss.pred in ("logits", "log_probs") and shape[-1] < 2):
-        raise ShapeError(
-            f"{loss}: expected pred (..., K) with K ≥ 2 classes on the last axis, got {shape}; for one output and two "
-            "classes use bce_with_logits"
-        )
-    return shape[: len(shape) - events]
-
-
-def _floats(loss: Loss, pred: Any) -> Array:
-    array = pred.data if isinstance(pred, Tensor) else np.asarray(pred)
-    if array.dtype.kind != "f":
-        raise DTypeError(
-            f"{loss}: expected floats as pred, got {array.dtype} {array.shape}; use pred.astype(np.float32)"
-        )
-    return array
-
-
-# --- targets ----------------------------------------------------------------------------------------------------------
-def _target(loss: Loss, target: Any, pred: Tensor, batch: tuple[int, ...]) -> Any:
-    """The target as an array of the right dtype and shape (a Tensor stays one only if it requires gradients)."""
-    if loss.target == "none":
-        if target is not None:
-            raise ShapeError(f"{loss}: expected no target, got {np.shape(target)}; leave it out")
-        return None
-    if target is None:
-        raise TypeError(f"{loss}: expected a target, got None; call it with (pred, target)")
-    array = target.data if isinstance(target, Tensor) else np.asarray(target)
-    if array.dtype.kind not in "iufb":
-        raise DTypeError(f"{loss}: expected numbers as target, got {array.dtype}; encode them")
-    labels = loss.target == "index" or (loss.target == "index|simplex" and array.ndim == len(batch))
-    _check_shape(loss, array, pred.shape, batch, labels)
-    if labels:
-        if array.dtype.kind not in "iu":
-            soft = f", or rows {pred.shape} for soft labels" if loss.target == "index|simplex" else ""
-            raise DTypeError(
-                f"{loss}: expected integer labels, got {array.dtype} {array.shape}; use target.astype(int){soft}"
-            )
-        return array
-    if isinstance(target, Tensor) and target.edge is not None:
-        return target if target.dtype == pred.dtype else target.astype(pred.dtype)
-    return array if array.dtype == pred.dtype else array.astype(pred.dtype)
-
-
-def _check_shape(loss: Loss, target: Array, pred: tuple[int, ...], batch: tuple[int, ...], labels: bool) -> None:
-    got = target.shape
-    if loss.target == "index" and got != batch:
-        rows = f"; use target.argmax({len(batch)}), or cross_entropy for soft labels" if got == pred else ""
-        raise ShapeError(f"{loss}: expected one label per row, {batch}, got {got}{rows}")
-    if loss.target == "index|simplex":
-        if got not in (batch, pred):
-            raise ShapeError(f"{loss}: expected target {batch} labels or {pred} rows for pred {pred}, got {got}")
-    elif loss.target == "simplex":
-        if got != pred:
-            raise ShapeError(
-                f"{loss}: expected target rows {pred} for pred {pred}, got {got}; labels become rows with np.eye"
-            )
-    elif not labels and got != batch:
-        cure = ""
-        if pred == (*got, 1):
-            cure = "; use target.reshape(-1, 1) or pred[:, 0]" if len(got) == 1 else "; use pred[..., 0]"
-        elif got == (*batch, 1):
-            cure = "; use target.reshape(-1) or target[:, 0]" if len(batch) == 1 else "; use target[..., 0]"
-        what = "one shape" if batch == pred else f"target {batch}"
-        raise ShapeError(f"{loss}: expected pred and target of {what}, got pred {pred}, target {got}{cure}")
-
-
-def _check_target(loss: Loss, target: Any, pred: tuple[int, ...], batch: tuple[int, ...], mask: Array | None) -> Any:
-    """Refuse a target outside the domain; what is masked is replaced by something harmless first."""
-    if target is None:
-        return None
-    labels = not isinstance(target, Tensor) and target.dtype.kind in "iu" and loss.target in ("index", "index|simplex")
-    if mask is not None:
-        target = _harmless(target, mask, len(batch))
-    array = target.data if isinstance(target, Tensor) else target
-    if labels and array.shape == batch:
-        if loss.pred != "embedding" and array.size:
-            _check_labels(loss, array, pred[-1])
-    elif loss.target in ("simplex", "index|simplex"):
-        _check_rows(loss, array)
-    else:
-        kind = TARGET[loss.target]
-        allowed = kind.allowed(array)  # type: ignore[misc]  # every other kind has one
-        if not allowed.all():
-            row, value = _first(~allowed, array)
-            many = f" ({(~allowed).sum()} of {allowed.size})" if np.isnan(value) and loss.target == "real" else ""
-            raise kind.error(f"{loss}: expected {kind.words}, got {value} at {row}{many}; {kind.cure}")
-    return target
-
-
-def _check_labels(loss: Loss, labels: Array, classes: int) -> None:
-    low, high = int(labels.min()), int(labels.max())
-    if low >= 0 and high < classes:
-        return
-    row, value = _first((labels < 0) | (labels >= classes), labels)
-    said = f"{loss}: expected labels 0 … {classes - 1}, got {value} at {row}"
-    if value < 0:
-        raise LabelError(f"{said}; to skip such rows say mask=target != {value}")
-    bad = int(((labels < 0) | (labels >= classes)).sum())
-    cure = (
-        "if labels start at 1, use target - 1" if high == classes and low >= 1 else f"give the model {high + 1} outputs"
-    )
-    if value == classes:
-        cure = "if labels start at 1, use target - 1"
-    raise LabelError(f"{said} ({bad} of {labels.size}); {cure}")
-
-
-def _check_rows(loss: Loss, rows: Array) -> None:
-    sums = rows.sum(-1, dtype=np.float64)
-    bad = ~((rows >= 0).all(-1) & (np.abs(sums - 1) <= 1e-6 * rows.shape[-1]))
-    if bad.any():
-        at = tuple(int(i) for i in np.argwhere(bad)[0])
-        raise DomainError(
-            f"{loss}: expected target rows ≥ 0 with sum 1, got {[float(f'{v:.4g}') for v in rows[at]]} "
-            f"(sum {sums[at]:.4g}) at {_place(at)}; divide by the row sums or give labels"
-        )
-
-
-def _first(bad: Array, values: Array) -> tuple[str, Any]:
-    at = tuple(int(i) for i in np.argwhere(bad)[0])
-    return _place(at), values[at]
-
-
-def _place(at: tuple[int, ...]) -> str:
-    return "the only entry" if not at else f"row {at[0]}" + "".join(f", column {i}" for i in at[1:])
-
-
-# --- predictions ------------------------------------------------------------------------------------------------------
-def _check_pred(loss: Loss, pred: Tensor, mask: Array | None, lead: int) -> None:
-    """Domains of prob and log_probs; a softmax or sigmoid in front of a loss on scores is warned about."""
-    if loss.pred in ("prob", "log_probs"):
-        values = pred.data if mask is None else _filled(pred.data, mask)
-        bad = (values < 0) | (values > 1) if loss.pred == "prob" else values > 1e-6
-        if bad.any():
-            row, value = _first(bad, values)
-            if loss.pred == "prob":
-                raise DomainError(
-                    f"{loss}: expected probabilities in [0, 1], got {value:.4g} at {row}; "
-                    "for scores use bce_with_logits"
-                )
-            raise DomainError(
-                f"{loss}: expected log-probabilities ≤ 0, got {value:.4g} at {row.replace('column', 'class')}; for "
-                "scores use cross_entropy, for probabilities np.log(pred)"
-            )
-    elif loss.pred in ("logit", "logits"):
-        edge = pred.edge
-        while isinstance(edge, Node) and edge.op is not None and edge.op.view and edge.edges:
-            edge = next(iter(edge.edges.values()))
-        made_by = edge.op.name if isinstance(edge, Node) and edge.op is not None else ""
-        if made_by == ("sigmoid" if loss.pred == "logit" else "softmax"):
-            instead = "bce" if loss.pred == "logit" else "nll(np.log(pred), target)"
-            warnings.warn(
-                f"{loss} takes scores, but pred comes from {made_by}; remove that {made_by}, or use {instead}",
-                stacklevel=5,
-            )
-
-
-# --- weights and masks ------------------------------------------------------------------------------------------------
-def _mask(loss: Loss, mask: Any, batch: tuple[int, ...]) -> Array:
-    array = mask.data if isinstance(mask, Tensor) else np.asarray(mask)
-    if array.dtype != bool:
-        raise DTypeError(f"{loss}: expected a mask of bool (True = use), got {array.dtype}; write mask != 0")
-    return frozen(np.broadcast_to(_rows_of(loss, "mask", array, batch), batch))
-
-
-def _rows_of(loss: Loss, name: str, array: Array, batch: tuple[int, ...]) -> Array:
-    """An array over the first axes of S, with the axes that it lacks."""
-    if array.ndim > len(batch) or array.shape != batch[: array.ndim] or (array.ndim == 0 and batch):
-        rows = f"{batch[:1]} (rows) or {batch}" if len(batch) > 1 else f"{batch}"
-        raise ShapeError(f"{loss}: expected {name} {rows}, got {array.shape}; one for each row, or for each value")
-    return array.reshape(array.shape + (1,) * (len(batch) - array.ndim))
-
-
-def _weights(
-    loss: Loss, target: Any, pred: Tensor, batch: tuple[int, ...], mask: Array | None, sample: Any, classes: Any
-) -> tuple[Array | None, int]:
-    """What each value is multiplied by (None for 1), and how many values are selected."""
-    weight = None
-    if sample is not None:
-        array = sample.data if isinstance(sample, Tensor) else np.asarray(sample)
-        if array.dtype.kind not in "iufb":
-            raise DTypeError(f"{loss}: expected numbers as sample_weight, got {array.dtype}")
-        _refuse_negative(loss, "sample_weight", array)
-        weight = _rows_of(loss, "sample_weight", array, batch).astype(pred.dtype)
-    if classes is not None:
-        picked = _by_class(loss, target, pred, classes)
+    target = guards.as_target(loss, target, pred, batch)
+    weight = None if sample_weight is None else guards.as_weight(loss, sample_weight, pred, batch)
+    mask = None if mask is None else guards.as_mask(loss, mask, batch)
+    count = int(np.prod(batch, dtype=np.int64)) if mask is None else int(np.count_nonzero(mask))
+    if count == 0 or (weight is not None and reduction != "none" and not weight.any()):
+        return _NOTHING(pred, batch if reduction == "none" and not loss.coupled else ())  # type: ignore[no-any-return]
+    if loss.coupled:
+        return _coupled(loss, pred, target, batch, weight, mask, reduction, class_weight)
+    used, seen = _filled(pred.data, mask), _filled(target, mask)
+    guards.check_pred(loss, used)
+    if seen is not None:
+        guards.check_target(loss, seen, pred.shape, batch)
+    guards.warn_about(loss, pred.edge, used, seen, stacklevel=4)
+    if class_weight is not None:
+        picked = guards.by_class(loss, seen, pred, class_weight)
         weight = picked if weight is None else weight * picked
-    selected = int(np.prod(batch, dtype=np.int64)) if mask is None else int(mask.sum())
+    keep = mask
+    if weight is not None and not weight.all():  # a row of weight 0 is not there: its loss may be infinite
+        keep = np.broadcast_to(weight != 0, batch) if mask is None else mask & (weight != 0)
     if mask is not None:
-        weight = mask.astype(pred.dtype) if weight is None else np.where(mask, weight, 0).astype(pred.dtype)
-    return frozen(weight), selected
+        weight = np.where(mask, 1 if weight is None else weight, 0).astype(pred.dtype)
+    divisor = _divisor(reduction, count, weight, batch)
+    if divisor == 0:
+        return _NOTHING(pred, ())  # type: ignore[no-any-return]
+    target = _filled(seen, keep) if keep is not mask else seen
+    laid_out = Call(loss, loss.values, target, batch, frozen(weight), divisor, frozen(keep))
+    if loss.grad is not None and not loss.learned and not isinstance(target, Tensor):
+        return _closed(loss.name)(pred, laid_out)  # type: ignore[no-any-return]
+    return _as_tensor(laid_out.through(pred), pred.dtype)
 
 
-def _refuse_negative(loss: Loss, name: str, array: Array) -> None:
-    bad = ~((array >= 0) & (array < np.inf))
-    if bad.any():
-        row, value = _first(bad, array)
-        raise DomainError(f"{loss}: expected {name} ≥ 0 and finite, got {value} at {row}; 0 leaves a row out")
+def _divisor(reduction: str, count: int, weight: Array | None, batch: tuple[int, ...]) -> float | None:
+    """What Σ wL is divided by: n, Σ w or 1; None for no sum."""
+    if reduction == "weighted_mean" and weight is not None:
+        return float(np.broadcast_to(weight, batch).sum(dtype=np.float64))
+    return {"none": None, "sum": 1.0}.get(reduction, float(count))
 
 
-def _by_class(loss: Loss, target: Any, pred: Tensor, weights: Any) -> Array:
-    """The weight of each sample's true class; for soft rows the mean over its classes."""
-    if loss.target not in CLASSES or loss.coupled or loss.pred not in ("prob", "logit", "logits", "log_probs"):
-        raise TypeError(f"{loss}: expected no class_weight, its targets are no classes; use sample_weight")
-    two = loss.target in ("unit", "binary", "sign")
-    classes = 2 if two else pred.shape[-1]
-    if isinstance(weights, dict):
-        names = [-1, 1] if loss.target == "sign" else list(range(classes))
-        if unknown := [key for key in weights if key not in names]:
-            raise LabelError(f"{loss}: expected class_weight for classes {names[0]} … {names[-1]}, got {unknown[0]!r}")
-        if missing := [name for name in names if name not in weights]:
-            raise ShapeError(
-                f"{loss}: expected class_weight for every class, {names[0]} … {names[-1]}, none for {missing[0]}"
-            )
-        weights = [weights[name] for name in names]
-    array = np.asarray(weights)
-    if array.shape != (classes,):
-        raise ShapeError(f"{loss}: expected class_weight ({classes},), one for each class, got {array.shape}")
-    _refuse_negative(loss, "class_weight", array)
-    array = array.astype(pred.dtype)
-    t = target.data if isinstance(target, Tensor) else target
-    if two:
-        upper = (t + 1) / 2 if loss.target == "sign" else t
-        return (1 - upper) * array[0] + upper * array[1]
-    return array[t] if t.shape != pred.shape else t @ array
+def _filled(values: Any, keep: Array | None) -> Any:
+    """`values` with every entry that is not kept replaced by the first one that is: arithmetic cannot fail there."""
+    if keep is None or values is None or keep.all():
+        return values
+    data = values.data if isinstance(values, Tensor) else values
+    wide = keep.reshape(keep.shape + (1,) * (data.ndim - keep.ndim))
+    return np.where(wide, values, data[tuple(np.argwhere(keep)[0])] if keep.any() else np.zeros((), data.dtype))
 
 
-def _filled(pred: Any, mask: Array) -> Any:
-    """The prediction with every masked sample replaced by one that is used: it cannot overflow anything."""
-    first = tuple(np.argwhere(mask)[0]) if mask.any() else None
-    data = pred.data if isinstance(pred, Tensor) else pred
-    keep = mask.reshape(mask.shape + (1,) * (data.ndim - mask.ndim))
-    return np.where(keep, pred, np.zeros((), data.dtype) if first is None else data[first])
-
-
-def _harmless(target: Any, mask: Array, lead: int) -> Any:
-    if not mask.any():
-        return target if isinstance(target, Tensor) else np.zeros_like(target)
-    return _filled(target, mask)
-
-
-def _nothing(pred: Tensor) -> Tensor:
-    """0, connected to the prediction, with gradient 0: nothing was selected."""
-    return _none(pred)  # type: ignore[no-any-return]
-
-
-_none = op(
-    lambda pred: np.zeros((), pred.dtype),
-    name="nothing",
-    pred=lambda g, pred_shape: np.zeros(pred_shape, g.dtype),
-)
-
-
-def _result(value: Any, dtype: Any) -> Tensor:
+def _as_tensor(value: Any, dtype: Any) -> Tensor:
     t = value if isinstance(value, Tensor) else wrap(np.asarray(value), None)
     return t if t.dtype == dtype else t.astype(dtype)
 
 
 def _kind_of(value: Any) -> str:
     shape = getattr(value, "shape", None)
-    return type(value).__name__ if shape is None else "a scalar" if shape == () else str(shape)
+    if shape is None:
+        return type(value).__name__
+    return "a scalar" if shape == () else f"{getattr(value, 'dtype', '')} {shape}".strip()
 
 
-# --- sums of losses ---------------------------------------------------------------------------------------------------
-def combine(parts: list[tuple[float, Loss]]) -> Loss:
-    """The loss a·first + b·second: values and closed forms added, claims kept that all parts make."""
-    from minigrad.losses.loss import Loss
-
-    for factor, _ in parts:
-        if isinstance(factor, bool) or not isinstance(factor, (int, float)):
-            raise TypeError(f"a sum of losses: expected number * loss, got {factor!r:.60}; write 0.5 * mse")
-        if not np.isfinite(factor):
-            raise DomainError(f"a sum of losses: expected a finite factor, got {factor}")
-    first = parts[0][1]
-    targets = {loss.target for _, loss in parts}
-    mixed = targets - {"index|simplex"}
-    if len({loss.pred for _, loss in parts}) > 1 or len(mixed) > 1 or any(loss.coupled for _, loss in parts):
-        kinds = " and ".join(f"{loss} ({loss.pred} ← {loss.target})" for _, loss in parts)
-        raise ValueError(
-            f"a sum of losses: expected parts of the same kinds, got {kinds}; all must read one prediction"
+# --- losses that couple the batch -------------------------------------------------------------------------------------
+def _coupled(
+    loss: Loss, pred: Tensor, target: Any, batch: tuple[int, ...], weight: Array | None, mask: Array | None,
+    reduction: str, class_weight: Any,
+) -> Tensor:  # fmt: skip
+    """The loss of the selected rows: it may take the weights itself, else its values per row are weighted."""
+    if class_weight is not None:
+        guards.by_class(loss, target, pred, class_weight)
+    if mask is not None:
+        pred, target = pred[mask], target if target is None else target[mask]
+        weight = weight if weight is None else weight[mask]
+        batch = pred.shape[: len(batch)]
+    guards.check_pred(loss, pred.data)
+    if target is not None:
+        guards.check_target(loss, target, pred.shape, batch)
+    params = loss.values
+    if loss.takes_weight:
+        params, weight = {**params, "sample_weight": weight}, None
+    plain = Call(loss, params, target, batch, None, None, None)
+    values = plain.values(pred)
+    if weight is not None and values.shape != batch:
+        raise TypeError(
+            f"{loss}: couples the batch and declares no sample_weight; add sample_weight=None to its signature, or "
+            "give no weights"
         )
-
-    def function(pred: Any, target: Any) -> Any:
-        return sum(a * _values(loss, pred, target) for a, loss in parts)
-
-    def grad(pred: Any, target: Any) -> Any:
-        return sum(a * loss.grad(pred, target, **loss.values) for a, loss in parts)  # type: ignore[misc]
-
-    kept = [c for c in first.claims if all(c in loss.claims and a >= 0 for a, loss in parts)]
-    kinks = [loss.kinks for _, loss in parts]
-    text = " + ".join(
-        str(loss) if a == 1 else f"{a:g} * {loss}" if loss.text is None else f"{a:g} * ({loss})" for a, loss in parts
-    )
-    return Loss(
-        name=text, function=function, pred=first.pred, target=next(iter(mixed), "index|simplex"), text=text,
-        grad=grad if all(loss.grad for _, loss in parts) else None, claims=tuple(kept), heads=first.heads,
-        kinks=None if None in kinks else tuple(kink for some in kinks for kink in some or ()), own_link=first.own_link,
-        where=first.where,
-    )  # fmt: skip
+    divisor = _divisor(reduction, int(np.prod(values.shape, dtype=np.int64)), weight, values.shape)
+    laid_out = Call(loss, params, target, values.shape, weight, divisor, None)
+    weighted = values if weight is None else values * weight
+    return _as_tensor(weighted if divisor is None else mean(weighted, laid_out), pred.dtype)
 
 
-def _values(loss: Loss, pred: Any, target: Any) -> Any:
-    """Values of one part of a sum, one per sample."""
-    values = loss.function(pred, target, **loss.values)
-    batch = batch_shape(loss, pred.shape)
-    return values.sum(tuple(range(len(batch), values.ndim))) if values.shape != batch else values
-
-
-# --- alignment of data ------------------------------------------------------------------------------------------------
-def align(loss: Loss, target: Any, outputs: tuple[int, ...], dtype: Any = np.float32) -> Array:
-    """A target as a loss wants it beside a model, for whoever owns the data: `fit`, `evaluate`, `compare`, `trace`.
-
-    (n,) beside one output becomes (n, 1); binary labels become −1/+1 for a loss on signs; class labels become one-hot
-    rows of `dtype` for a loss on real or simplex targets beside K outputs. A direct call of a loss never does this.
-
-    Args:
-        loss: the loss.
-        target: (n,) or (n, …).
-        outputs: the shape of one output of the model, such as (1,) or (10,).
-        dtype: the model's dtype.
-
-    Returns:
-        The aligned array, read-only.
-    """
-    t: Array = target.data if isinstance(target, Tensor) else np.asarray(target)
-    if t.dtype.kind not in "iufb":
-        raise DTypeError(f"{loss}: expected numbers as target, got {t.dtype}; encode the classes as 0, 1, …")
-    classes = len(outputs) == 1 and outputs[0] > 1 and loss.pred not in ("params", "embedding")
-    if classes and t.ndim == 1 and t.dtype.kind in "iub" and loss.target in ("real", "simplex"):
-        _check_labels(loss, t, outputs[0])
-        t = np.eye(outputs[0], dtype=dtype)[t.astype(np.int64)]
-    elif outputs == (1,) and t.ndim == 1 and not PRED[loss.pred].events:
-        t = t.reshape(-1, 1)
-    if loss.target == "sign" and t.size and not (t < 0).any() and ((t == 0) | (t == 1)).all():
-        t = 2 * t.astype(dtype) - 1
-    if t.dtype.kind == "b":
-        t = t.astype(np.int64)
-    if t.dtype.kind == "f" and t.dtype != dtype:
-        t = t.astype(dtype)
-    return frozen(t)
-
-
-def pick(v: Any, target: Any) -> Any:
-    """The entry of `v` at the label, or Σ t·v along the last axis for rows; a factor 0 removes its term.
-
-    Args:
-        v: (..., K) values, array or Tensor.
-        target: (...) integer labels or (..., K) rows.
-
-    Returns:
-        (...) the picked values.
-    """
-    if np.ndim(target) == np.ndim(v):
-        return np.sum(target * np.where(target == 0, 0, v), -1)
-    rows = v.reshape(-1, v.shape[-1])
-    return rows[np.arange(len(rows)), np.reshape(target, -1)].reshape(np.shape(target))
+def _reduced_apart(loss: Loss, pred: Any, target: Any, reduction: str, *options: Any) -> Tensor:
+    """A sum with a part that couples the batch: every part is reduced by itself."""
+    if reduction == "none":
+        raise ValueError(
+            f"{loss}: expected reduction 'mean', 'weighted_mean' or 'sum', got 'none'; its parts are unlike"
+        )
+    names = ("sample_weight", "mask", "class_weight")
+    given = {"reduction": reduction, **dict(zip(names, options, strict=True))}
+    values = [a * call(part, pred, target, **given) for a, part in loss.parts]
+    total: Tensor = sum(values[1:], start=values[0])
+    return total

@@ -6,10 +6,10 @@ from typing import Annotated, Any
 
 import numpy as np
 
-from minigrad.losses.calling import pick
 from minigrad.losses.loss import Loss, loss
 from minigrad.losses.parameters import between, positive
 from minigrad.losses.registry import hookimpl
+from minigrad.losses.targets import pick
 from minigrad.ops import log_softmax, sigmoid, softmax_residual, softplus
 
 Array = Any

@@ -7,22 +7,23 @@ happens in `calling.py`; how a loss is found by name is in `registry.py`.
 from __future__ import annotations
 
 import difflib
+import html
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any, overload
 
 import numpy as np
 
-from minigrad.engine.errors import PluginError
+from minigrad.engine.graph import recording
 from minigrad.engine.tensor import Tensor
-from minigrad.losses import calling
-from minigrad.losses.kinds import CLAIMS, CLASSES, PRED, TARGET
-from minigrad.losses.parameters import Parameter, declared, fitted
+from minigrad.losses import calling, guards
+from minigrad.losses.declaring import place_of, words_of
+from minigrad.losses.kinds import CLASSES, PRED
+from minigrad.losses.parameters import Parameter, fitted
+from minigrad.losses.sums import combine
 
-WORDS = ("pred", "target", "grad", "kinks", "claims", "heads", "link", "coupled")
 OPTIONS = ("reduction", "class_weight")
 
 
@@ -52,8 +53,10 @@ class Loss:
         claims: properties that it promises to have at its default parameters.
         heads: names along the axis of a `params` or `embedding` prediction.
         coupled: whether the samples of a batch depend on each other.
+        takes_weight: whether the function of a coupled loss has a parameter `sample_weight`.
         params: its parameters as declared.
         given: the parameters that differ from their defaults.
+        parts: of a sum, its factors and losses.
     """
 
     name: str
@@ -66,12 +69,14 @@ class Loss:
     heads: tuple[str, ...] = ()
     own_link: Callable[..., Any] | None = None
     coupled: bool = False
+    takes_weight: bool = False
     where: str = ""
     params: Mapping[str, Parameter] = field(default_factory=dict)
     given: Mapping[str, Any] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
     owner: Owner | None = None
     text: str | None = None  # of a sum, which has no name of its own
+    parts: tuple[tuple[float, Loss], ...] = ()
 
     def __post_init__(self) -> None:
         for name in ("__doc__", "__module__"):  # so that help() and doctest read the function's
@@ -83,7 +88,7 @@ class Loss:
         self,
         pred: Any,
         target: Any = None,
-        *,
+        *extra: Any,
         reduction: str | None = None,
         sample_weight: Any = None,
         mask: Any = None,
@@ -95,6 +100,7 @@ class Loss:
         Args:
             pred: predictions, a Tensor or an array, S or S + event axes where S is the batch's shape.
             target: what was to be predicted, in the kind that the loss declares; shapes must match exactly.
+            *extra: nothing; all that follows goes by keyword.
             reduction: "mean" (Σ wL / n, the default), "weighted_mean" (Σ wL / Σ w), "sum" or "none" (shape S).
             sample_weight: ≥ 0, one per row or of shape S.
             mask: True where a row (or entry of S) is used; what it leaves out never enters arithmetic.
@@ -108,6 +114,7 @@ class Loss:
             ShapeError, DTypeError, LabelError, DomainError: arguments that do not fit, each with the place and a cure.
             GradientError: the target requires gradients and the prediction does not.
         """
+        guards.check_keywords(self, extra)
         loss = self.with_(**params) if params else self
         options = loss.options
         return calling.call(
@@ -127,32 +134,51 @@ class Loss:
             (value, gradient): a number and an array of the shape of `pred`; with reduction="none" one value per
             sample, and the gradient of each sample's own value.
         """
-        start = Tensor(pred, requires_grad=True)
-        value = self(start, target, **options)
-        value.backward(np.ones_like(value.data))
+        start = Tensor(guards.as_pred(self, pred).data, requires_grad=True)
+        mode = recording.set(True)
+        try:
+            value = self(start, target, **options)
+            value.backward(np.ones_like(value.data))
+        finally:
+            recording.reset(mode)
         slope = start.grad
         return value.data[()], slope.data if slope is not None else np.zeros_like(start.data)
 
     def link(self, pred: Any) -> Any:
-        """The prediction in the reader's units: probabilities, a rate; for `params` a dict by head."""
+        """The prediction in the reader's units: probabilities, a rate; for `params` a dict by head.
+
+        Raises:
+            TypeError: a prediction of this kind has no other units, such as an embedding.
+        """
+        values = self._read(pred)
         if self.own_link is not None:
-            return self.own_link(_plain(pred))
+            return self.own_link(values)
         link = np.exp if self.pred == "real" and self.target in ("count", "positive") else PRED[self.pred].link
         if link is None or (self.pred == "logit" and self.target == "sign"):
             raise TypeError(
-                f"{self}: a prediction of kind {self.pred!r} has no link; read it as it is, or declare link="
+                f"{self}: expected a prediction with a link, got one of kind {self.pred!r}; read it as it is"
             )
-        return link(_plain(pred))
+        return link(values)
 
     def decide(self, pred: Any) -> Any:
-        """Labels where targets are classes, else the link: what a metric compares with the targets."""
-        values = _plain(pred)
-        if self.target not in CLASSES or self.pred in ("params", "embedding", "real"):
-            return self.link(values)
+        """Labels where targets are classes, else the link: what a metric compares with the targets.
+
+        Of scores and log-probabilities the first largest entry; a score above 0 or a probability above ½ is class 1.
+        """
+        if self.target not in CLASSES or self.pred not in guards.SCORED:
+            return self.link(pred)
+        values = self._read(pred)
         if PRED[self.pred].events:
             return values.argmax(-1)
         upper = values > (0.5 if self.pred == "prob" else 0.0)
         return np.where(upper, 1, -1 if self.target == "sign" else 0)
+
+    def _read(self, pred: Any) -> Any:
+        """The prediction as an array that a call would accept."""
+        values = guards.as_pred(self, pred).data
+        guards.batch_shape(self, values.shape)
+        guards.check_pred(self, values)
+        return values
 
     # --- parameters ------------------------------------------------------------------------------------------------
     def with_(self, **changes: Any) -> Loss:
@@ -165,7 +191,7 @@ class Loss:
         given, options = dict(self.given), dict(self.options)
         for name, value in changes.items():
             if name in OPTIONS:
-                options[name] = calling.check_option(self, name, value)
+                options[name] = guards.check_option(self, name, value)
             elif name in self.params:
                 given[name] = self.params[name].check(self.full_name, value)
             else:
@@ -188,6 +214,8 @@ class Loss:
         """
         values = {name: self.given.get(name, parameter.default) for name, parameter in self.params.items()}
         for name, value in values.items():
+            if isinstance(value, Tensor) and value.edge is None:
+                values[name] = value.data
             if isinstance(value, fitted):
                 raise ValueError(
                     f"{self.full_name}: expected {name}, got none; fit reads them from the training targets, here say "
@@ -197,6 +225,8 @@ class Loss:
 
     def fitted_to(self, target: Any) -> Loss:
         """The same loss, with every `fitted` parameter computed from these training targets."""
+        if self.parts:
+            return self._of_parts(lambda part: part.fitted_to(target))
         unfitted = {
             n: p.default for n, p in self.params.items() if isinstance(p.default, fitted) and n not in self.given
         }
@@ -205,22 +235,35 @@ class Loss:
     @property
     def learned(self) -> dict[str, Tensor]:
         """The parameters that an optimizer is to learn: those given as Tensors that require gradients."""
-        return {n: value for n, value in self.given.items() if isinstance(value, Tensor) and value.requires_grad}
+        own = {n: value for n, value in self.given.items() if isinstance(value, Tensor) and value.requires_grad}
+        return own | {f"{i}.{n}": t for i, (_, part) in enumerate(self.parts) for n, t in part.learned.items()}
+
+    def fresh(self) -> Loss:
+        """The same loss with learned parameters of its own: new leaves that start from the same values."""
+        if self.parts:
+            return self._of_parts(lambda part: part.fresh())
+        return self.with_(**{name: Tensor(t.data, requires_grad=True) for name, t in self.learned.items()})
 
     # --- sums ------------------------------------------------------------------------------------------------------
     def __mul__(self, factor: float) -> Loss:
-        return calling.combine([(factor, self)])
+        return combine([(factor, self)])
 
     __rmul__ = __mul__
 
     def __add__(self, other: Loss) -> Loss:
         if not isinstance(other, Loss):
             raise TypeError(f"{self} + …: expected a Loss, got {other!r:.60}; write 0.5 * mse + 0.5 * mae")
-        return calling.combine([(1, self), (1, other)])
+        return combine([(1, self), (1, other)])
 
     def named(self, name: str) -> Loss:
-        """The same loss under a name of its own, as a sum needs to be registered."""
+        """The same loss under a name of its own, which a sum needs to be registered."""
         return replace(self, name=name, text=None)
+
+    def _of_parts(self, changed: Callable[[Loss], Loss]) -> Loss:
+        """The same sum, of changed parts."""
+        made = combine([(a, changed(part)) for a, part in self.parts])
+        name, text = (made.name, made.text) if self.text is not None else (self.name, None)
+        return replace(made, name=name, text=text, options=self.options, owner=self.owner)
 
     # --- identity --------------------------------------------------------------------------------------------------
     @property
@@ -237,8 +280,22 @@ class Loss:
 
     __repr__ = __str__
 
+    def describe(self) -> str:
+        """What this loss is, in a few lines: its kinds and owner, how it is differentiated, its docstring."""
+        pack = self.owner.pack if self.owner else "here"
+        owner = {"minigrad": "built in", "here": f"from {self.where}"}.get(pack, f"from {self.owner}")
+        form = "closed form" if self.grad is not None else "differentiated by the engine"
+        claims = f", claims {' '.join(self.claims)}" if self.claims else ""
+        head = "   ".join(filter(None, [str(self), f"{self.pred} ← {self.target}", owner]))
+        return f"{head}\n{form}{claims}\n\n{inspect.cleandoc(self.__doc__ or 'no docstring')}"
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{html.escape(self.describe())}</pre>"
+
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Loss) and self.function is other.function and str(self) == str(other)
+        if not isinstance(other, Loss):
+            return NotImplemented
+        return (self.parts or self.function) == (other.parts or other.function) and str(self) == str(other)
 
     def __hash__(self) -> int:
         return hash(str(self))
@@ -282,73 +339,5 @@ def loss(function: Callable[..., Any] | None = None, /, **words: Any) -> Any:
 
 
 def _declare(function: Callable[..., Any], words: dict[str, Any]) -> Loss:
-    if (
-        not inspect.isfunction(function)
-        or inspect.iscoroutinefunction(function)
-        or inspect.isgeneratorfunction(function)
-    ):
-        raise PluginError(
-            f"@loss: expected a function (pred, target, *, ...), got {function!r:.80}; write def f(pred, target)"
-        )
-    code = function.__code__
-    where = f"{Path(code.co_filename).name}:{code.co_firstlineno}"
-    for word in words:
-        if word not in WORDS:
-            raise PluginError(f"{where}: no word {word!r} in @loss; it knows {', '.join(WORDS)}")
-    _check_signature(function, where)
-    claims = words.get("claims", ())
-    claims = tuple(claims.split()) if isinstance(claims, str) else tuple(claims)
-    for claim in claims:
-        if claim not in CLAIMS:
-            raise PluginError(f"{where}: claims={claim!r} is no claim; it knows {', '.join(CLAIMS)}")
-    pred, target = (
-        _kind("pred", words.get("pred", "real"), PRED, where),
-        _kind("target", words.get("target", "real"), TARGET, where),
-    )
-    kinks = words.get("kinks")
-    made = Loss(
-        name=function.__name__,
-        function=function,
-        pred=pred,
-        target=target,
-        grad=words.get("grad"),
-        kinks=(kinks,) if callable(kinks) else None if kinks is None else tuple(kinks),
-        claims=claims,
-        heads=tuple(words.get("heads", ())),
-        own_link=words.get("link"),
-        coupled=bool(words.get("coupled", False)),
-        where=where,
-        params=MappingProxyType(declared(function)),
-    )
-    for parameter in made.params.values():
-        if not isinstance(parameter.default, fitted):
-            parameter.check(f"{made.name} ({where})", parameter.default)
-    return made
-
-
-def _kind(word: str, value: Any, known: Mapping[str, Any], where: str) -> str:
-    if value in known:
-        return str(value)
-    near = difflib.get_close_matches(str(value), known, 1)
-    raise PluginError(
-        f"{where}: {word}={value!r} is no kind; "
-        + (f"did you mean {near[0]!r}?" if near else f"it knows {', '.join(known)}")
-    )
-
-
-def _check_signature(function: Callable[..., Any], where: str) -> None:
-    parameters = list(inspect.signature(function).parameters.values())
-    names = [p.name for p in parameters]
-    if len(names) < 2 or names[:2] != ["pred", "target"]:
-        hint = "; minigrad passes the prediction first, unlike Keras and scikit-learn" if "y_true" in names[:1] else ""
-        raise PluginError(
-            f"{where}: expected a signature (pred, target, *, ...), got ({', '.join(names)})"
-            + (hint or "; name the first two pred and target")
-        )
-    for p in parameters[2:]:
-        if p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD):
-            raise PluginError(f"{where}: expected named parameters, got {p}; write def f(pred, target, *, delta=1.0)")
-        if p.kind is not p.KEYWORD_ONLY or p.default is p.empty:
-            raise PluginError(
-                f"{where}: expected {p.name!r} by keyword with a default; write def f(pred, target, *, {p.name}=1.0)"
-            )
+    where = place_of(function)
+    return Loss(name=function.__name__, function=function, where=where, **words_of(function, words, where))
