@@ -198,7 +198,8 @@ def call(
         return _NOTHING(pred, ())  # type: ignore[no-any-return]
     target = _filled(seen, keep) if keep is not mask else seen
     laid_out = Call(loss, loss.values, target, batch, frozen(weight), divisor, frozen(keep))
-    if loss.grad is not None and not loss.learned and not isinstance(target, Tensor):
+    plain = not isinstance(target, Tensor) and not loss.learned
+    if plain and (loss.grad is not None or pred.edge is None):
         return _closed(loss.name)(pred, laid_out)  # type: ignore[no-any-return]
     return _as_tensor(laid_out.through(pred), pred.dtype)
 
@@ -220,7 +221,7 @@ def _filled(values: Any, keep: Array | None) -> Any:
 
 
 def _as_tensor(value: Any, dtype: Any) -> Tensor:
-    t = value if isinstance(value, Tensor) else wrap(np.asarray(value), None)
+    t = value if isinstance(value, Tensor) else wrap(np.array(value), None)  # a copy: its author may keep it
     return t if t.dtype == dtype else t.astype(dtype)
 
 

@@ -55,7 +55,7 @@ def words_of(function: Callable[..., Any], words: dict[str, Any], where: str) ->
 def _kind(word: str, value: Any, known: Mapping[str, Any], where: str) -> str:
     if isinstance(value, str) and value in known:
         return value
-    near = difflib.get_close_matches(str(value), known, 1)
+    near = sorted(difflib.get_close_matches(str(value), known), key=lambda name: abs(len(name) - len(str(value))))
     hint = f"did you mean {near[0]!r}?" if near else f"it knows {', '.join(known)}"
     raise PluginError(f"{where}: {word}={value!r:.60} is no kind; {hint}")
 

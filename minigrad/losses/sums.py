@@ -31,11 +31,12 @@ def combine(parts: list[tuple[float, Loss]]) -> Loss:
             raise TypeError(f"a sum of losses: expected number * loss, got {factor!r:.60}; write 0.5 * mse")
         if not math.isfinite(factor):
             raise DomainError(f"a sum of losses: expected a finite factor, got {factor}; write 0.5 * mse")
-    losses = [loss for _, loss in parts]
-    if bound := [loss for loss in losses if loss.options]:
+    if bound := [loss for _, loss in parts if loss.options]:
         raise ValueError(
             f"a sum of losses: expected parts without options, got {bound[0]}; bind them on the sum, with_"
         )
+    parts = [(a * b, part) for a, loss in parts for b, part in (loss.parts if loss.text else ((1, loss),))]
+    losses = [loss for _, loss in parts]
     first, kinds = losses[0], {loss.target for loss in losses} - {"index|simplex"}
     if len({(loss.pred, loss.heads) for loss in losses}) > 1 or len(kinds) > 1:
         said = " and ".join(f"{loss} ({loss.pred} ← {loss.target})" for loss in losses)
@@ -48,7 +49,7 @@ def combine(parts: list[tuple[float, Loss]]) -> Loss:
         return sum(a * loss.grad(pred, target, **loss.values) for a, loss in parts)  # type: ignore[misc]
 
     coupled, kinks = any(loss.coupled for loss in losses), [loss.kinks for loss in losses]
-    text = " + ".join(f"{a!r} * {_bracketed(loss)}" if a != 1 else str(loss) for a, loss in parts)
+    text = " + ".join(f"{a!r} * {loss}" if a != 1 else str(loss) for a, loss in parts)
     return Loss(
         name=text, function=function, pred=first.pred, target=next(iter(kinds), "index|simplex"), text=text,
         grad=grad if all(loss.grad for loss in losses) and not coupled else None,
@@ -56,10 +57,6 @@ def combine(parts: list[tuple[float, Loss]]) -> Loss:
         kinks=None if None in kinks else tuple(kink for some in kinks for kink in some or ()),
         heads=first.heads, own_link=first.own_link, coupled=coupled, where=first.where, parts=tuple(parts),
     )  # fmt: skip
-
-
-def _bracketed(loss: Loss) -> str:
-    return f"({loss})" if loss.text is not None else str(loss)
 
 
 def _values(loss: Loss, pred: Any, target: Any) -> Any:
