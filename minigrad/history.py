@@ -76,11 +76,9 @@ class Watch:
 
 def layer_names(model: Module) -> dict[int, str]:
     """Parameter → the layer that holds it, by the names of `nn.labels`; one held by no layer has its own path."""
-    named = labels(model)
-    return {
-        id(t): named.get(path.rpartition(".")[0], path.rpartition(".")[0] or path)
-        for path, t in model.named_parameters()
-    }
+    named, alone = labels(model), f"{type(model).__name__.lower()} 1"
+    holders = {id(t): path.rpartition(".")[0] or path for path, t in model.named_parameters()}
+    return {key: named.get(path) or (path if "" not in named else alone) for key, path in holders.items()}
 
 
 class History:

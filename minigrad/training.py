@@ -36,7 +36,7 @@ def fit(
     *,
     loss: str | Loss,
     optimizer: str | Optimizer = "adam",
-    lr: float | None = None,
+    lr: float | Callable[[float], float] | None = None,
     epochs: int = 30,
     batch_size: int = 32,
     validation: float | tuple[Any, Any] | None = None,
@@ -56,7 +56,8 @@ def fit(
         loss: a name or a Loss. Fitted parameters are computed from the training targets, learned ones are handed to the
             optimizer, both in a copy: `history.loss` is the loss as trained.
         optimizer: a name of `optim.OPTIMIZERS`, or an optimizer made from the model's parameters.
-        lr: learning rate of an optimizer given by name; 1e-3 unless said.
+        lr: learning rate of an optimizer given by name, 1e-3 unless said; or a function of the share of the run that is
+            done, from 0 to 1, such as `lambda done: 0.02 * (1 - done)`.
         epochs: passes over the training samples, ≥ 1.
         batch_size: samples per step, ≥ 1; the last batch of an epoch may be smaller.
         validation: (X, y), or the share of the training samples to hold out for it, in (0, 1).
@@ -134,6 +135,7 @@ class Training:
         self.optimizer = _optimizer(where, optimizer, lr, model)
         self.key = int(source.integers(2**63))  # the only draw: all checks are done
         self.train = given
+        self.rate = lr if callable(lr) else None
         if held_out:
             order = np.random.default_rng((self.key, 0)).permutation(len(given.X))
             self.train, self.valid = given.rows(order[held_out:]), given.rows(order[:held_out])
@@ -149,7 +151,7 @@ class Training:
         """All epochs, or as many as there are until something ends the run."""
         history, before = self.history, modes_of(self.model)
         try:
-            with Progress(self.epochs, progress) as line:
+            with Progress(self.epochs, progress) as line, np.errstate(all="ignore"):  # what diverges shows in the loss
                 for epoch in range(1, self.epochs + 1):
                     self.model.train()
                     row = self._epoch(epoch)
@@ -172,7 +174,10 @@ class Training:
     def _epoch(self, epoch: int) -> Row | None:
         """One pass over the training samples; None if the loss stopped being finite."""
         start, total, count = time.perf_counter(), 0.0, 0
+        steps = -(-len(self.train.X) // self.batch_size)
         for step, (x, target, weight) in enumerate(self._batches(epoch)):
+            if self.rate is not None:
+                self.optimizer.lr = self.rate(((epoch - 1) * steps + step) / (self.epochs * steps))
             value = self._step(x, target, weight)
             if not math.isfinite(value):
                 self.history.stopped = f"loss is {value} at epoch {epoch}, batch {step + 1}"
@@ -260,7 +265,9 @@ def _held_out(where: str, validation: Any, n: int) -> int:
     return count
 
 
-def _optimizer(where: str, optimizer: Any, lr: float | None, model: Module) -> Optimizer:
+def _optimizer(where: str, optimizer: Any, lr: Any, model: Module) -> Optimizer:
+    if callable(lr):
+        lr = None if isinstance(optimizer, Optimizer) else lr(0.0)
     if isinstance(optimizer, Optimizer):
         if lr is not None:
             raise ValueError(f"{where}: expected no lr beside an optimizer object, got {lr}; give it to the optimizer")
