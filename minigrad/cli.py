@@ -17,6 +17,7 @@ from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
+from rich.padding import Padding
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
@@ -135,7 +136,7 @@ def _compare(options: Any, console: Console) -> None:
             results.append(_with_progress(study, executor))
             console.print(_table(results[-1]))
             for line in _sentences(results[-1]):
-                console.print(f"  {escape(line)}", soft_wrap=False)
+                console.print(Padding(escape(line), (0, 0, 0, 2)))
             console.print()
     console.print(f"[dim]{escape(_written(results, options.out))}[/dim]", soft_wrap=True)
 
@@ -218,14 +219,14 @@ def _table(result: Any) -> Table:
     table.add_column("loss", overflow="fold")
     table.add_column("lr", justify="right")
     table.add_column("test loss", justify="right")
-    table.add_column(f"{result.metric}: median (range)", justify="right", no_wrap=True)
-    table.add_column("to the first (95 %)", justify="right")
+    table.add_column(f"{result.metric} (range)", justify="right", no_wrap=True)
+    table.add_column("to the first (95 %)", justify="right", no_wrap=True)
     for row in result.rows:
         lr = "" if row.lr != row.lr else f"{row.lr:g}"
-        spread = f"{row.median:.3f} ({row.least:.3f} … {row.greatest:.3f})"
+        spread = f"{row.median:.3f} ({row.least:.3f}…{row.greatest:.3f})"
         difference = "" if row.difference is None else f"{row.difference:+.3f}"
         if row.low is not None:
-            difference += f" ({row.low:+.3f} … {row.high:+.3f})"
+            difference += f" ({row.low:+.3f}…{row.high:+.3f})"
         table.add_row(escape(row.loss), lr, f"{row.test_loss:.3f}", spread, difference)
     return table
 

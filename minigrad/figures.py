@@ -237,7 +237,8 @@ def _differences(ax: Any, c: Comparison, look: Any) -> None:
 
 def _curves(ax: Any, c: Comparison, look: Any) -> None:
     """Epoch → metric on validation data, seeds thin, the median thick; the constant prediction as a grey line."""
-    flat = c.rows[0].median
+    known = [run.constant_validation for run in c.best(c.losses[0])]
+    flat = float(np.median(known)) if np.isfinite(known).all() else c.rows[0].median
     for loss in c.losses:
         runs = [run.curve for run in c.best(loss) if not run.diverged]
         length = min(map(len, runs), default=0)

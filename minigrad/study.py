@@ -27,8 +27,9 @@ from minigrad.losses.kinds import CLASSES, PRED
 from minigrad.nn import MLP
 from minigrad.training import evaluate, fit
 
-LRS = (1e-3, 3e-3, 1e-2, 3e-2)
+LRS = (1e-3, 3e-3, 1e-2, 3e-2, 1e-1)
 LEVEL = 0.95
+HELD_OUT = 0.2  # of the training part, to choose learning rate and weights by
 Array = Any
 
 
@@ -61,6 +62,7 @@ class Run:
     diverged: bool
     curve: tuple[float, ...]
     seconds: float
+    constant_validation: float = math.nan
 
 
 @dataclass(frozen=True)
@@ -224,15 +226,16 @@ def compare(
 
     Args:
         losses: names or losses; the first is what the others are compared with.
-        data: the name of a shipped set, or arrays (X, y). Each seed splits off its own test part (0.3) and, within
-            `fit`, a validation part (0.2 of the rest). Inputs, and targets that are no classes, are standardised by the
+        data: the name of a shipped set, or arrays (X, y). Each seed splits off its own test part (0.3) and a
+            validation part (0.2 of the rest). Inputs, and targets that are no classes, are standardised by the
             training part.
         model: hidden layer sizes and all, such as (64, 64, 10), or a function of `rng` that returns a model;
             one hidden layer of 32 unless given.
         lrs: learning rates; each loss gets the one with its best median validation metric.
         seeds: how many, from 0, or which.
         metric: "accuracy" for classes, else "mae", unless given.
-        corrupt: share of the training targets that are moved by 5 standard deviations (regression only).
+        corrupt: share of the training targets that are moved by 5 standard deviations (regression only); validation and
+            test targets stay as they are.
         epochs: passes over the training part.
         batch_size: samples per step.
         optimizer: "adam" or "sgd".
@@ -344,43 +347,44 @@ def _carried_out(tasks: list[Task], executor: Executor | None, progress: Any) ->
 
 def _run(task: Task) -> Run:
     """Carry out one task: split, train, measure."""
-    (X, y), (X_test, y_test) = _split(task)
+    (X, y), held_out, (X_test, y_test) = _split(task)
     outputs = _outputs(task, y)
     model = _model(task, X.shape[1], outputs[0])
     options = {key: task.options[key] for key in ("epochs", "batch_size", "optimizer")}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a run that diverges is a result here
         history = fit(
-            model, (X, y), loss=task.loss, lr=task.lr, validation=0.2, metrics=[task.metric], rng=task.seed,
+            model, (X, y), loss=task.loss, lr=task.lr, validation=held_out, metrics=[task.metric], rng=task.seed,
             progress=False, **options,
         )  # fmt: skip
         measured = evaluate(model, (X_test, y_test), loss=history.loss, metrics=[task.metric])
     if history.stopped == "interrupted":
         raise KeyboardInterrupt
     flat = _ignorant(history.loss, y, y_test, outputs, task.metric)
+    flat_held_out = _ignorant(history.loss, y, held_out[1], outputs, task.metric)[1]
     curve = tuple(row.validation[task.metric] for row in history.rows)
     diverged = not history.finite
     return Run(
         str(task.loss), task.lr, task.seed, history.best.validation[task.metric] if history.rows else math.nan,
-        measured["loss"], measured[task.metric], *flat, diverged, curve, history.seconds,
+        measured["loss"], measured[task.metric], *flat, diverged, curve, history.seconds, flat_held_out,
     )  # fmt: skip
 
 
 def _split(task: Task) -> Any:
+    """Three parts by seed: to train on, to choose by, to test on. Only what is trained on is corrupted."""
     classes = task.options["classes"]
     if isinstance(task.data, str):
-        train, test = datasets.load(task.data, rng=task.seed)
+        (X, y), test = datasets.load(task.data, rng=task.seed)
     else:
         X, y = task.data
-        y = y if classes else y.astype(np.float64)
-        train, test = datasets.split(X, y, rng=task.seed, scale_y=not classes)
-    if not task.corrupt or classes:
-        return train, test
-    X, y = train
-    moved = np.random.default_rng((task.seed, 1)).permutation(len(y))[: round(task.corrupt * len(y))]
-    y = y.copy()
-    y[moved] += 5 * y.std()
-    return (X, y), test
+        (X, y), test = datasets.split(X, y if classes else y.astype(float), rng=task.seed, scale_y=not classes)
+    order = np.random.default_rng((task.seed, 2)).permutation(len(y))
+    held_out, rest = np.split(order, [max(1, round(HELD_OUT * len(y)))])
+    trained = y[rest].copy()
+    if task.corrupt and not classes:
+        moved = np.random.default_rng((task.seed, 1)).permutation(len(rest))[: round(task.corrupt * len(rest))]
+        trained[moved] += 5 * trained.std()
+    return (X[rest], trained), (X[held_out], y[held_out]), test
 
 
 def _outputs(task: Task, y: Array) -> tuple[int, ...]:
