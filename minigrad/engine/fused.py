@@ -84,25 +84,42 @@ def _chances(z: Array) -> tuple[Array, Array]:
     return p.reshape(z.shape), q.reshape(z.shape)
 
 
+def _others(v: Array) -> Array:
+    """The sum of the other entries of each row, without cancellation where one of them outweighs the rest."""
+    rows = v.reshape(-1, v.shape[-1])
+    top = np.arange(len(rows)), np.abs(rows).argmax(1)
+    out = np.add.reduce(rows, 1, keepdims=True) - rows
+    small = rows.copy()
+    small[top] = 0
+    out[top] = np.add.reduce(small, 1)
+    return out.reshape(v.shape)
+
+
 def _log_softmax_rule(g: Array, z: Array) -> Array:
     p, q = _chances(z)
-    return g * q - p * (g.sum(-1, keepdims=True) - g)
+    return g * q - p * _others(g)
 
 
-def _shifted(z: Any) -> Any:
-    """Scores less the largest of their row, which is finite: no shift changes a softmax."""
-    top = np.max(z.detach().numpy() if hasattr(z, "detach") else z, -1, keepdims=True)
-    return z - np.where(np.isfinite(top), top, 0)
+def _below_reference(z: Any) -> tuple[Any, Any, Any]:
+    """`_below` in ordinary operations: where the largest score is, the scores less that, the sum of the others' e^."""
+    top = z.argmax(-1)[..., None] == np.arange(z.shape[-1])
+    low = z - np.sum(np.where(top, z, 0), -1, keepdims=True)
+    return top, low, np.sum(np.where(top, 0, np.exp(low)), -1, keepdims=True)
 
 
 def _log_softmax_reference(z: Any) -> Any:
-    shifted = _shifted(z)
-    return shifted - np.log(np.sum(np.exp(shifted), -1, keepdims=True))
+    _, low, rest = _below_reference(z)
+    return low - np.log1p(rest)
 
 
 def _softmax_reference(z: Any) -> Any:
-    e = np.exp(_shifted(z))
-    return e / np.sum(e, -1, keepdims=True)
+    top, low, rest = _below_reference(z)
+    return np.where(top, 1, np.exp(low)) / (1 + rest)
+
+
+def _softmax_rule(g: Array, z: Array) -> Array:
+    p, q = _chances(z)
+    return p * (g * q - _others(g * p))
 
 
 log_softmax = op(_log_softmax, name="log_softmax", z=_log_softmax_rule, reference=_log_softmax_reference)
@@ -111,25 +128,31 @@ log_softmax = op(_log_softmax, name="log_softmax", z=_log_softmax_rule, referenc
 softmax = op(
     lambda z: _chances(z)[0],
     name="softmax",
-    z=lambda g, out: out * (g - (g * out).sum(-1, keepdims=True)),
+    z=_softmax_rule,
     reference=_softmax_reference,
 )
 """e^z / Σ e^z along the last axis."""
 
 
 def _logsumexp(z: Array) -> Array:
+    top = z.max(-1)
     _, _, _, rest = _below(z)
-    return z.max(-1) + np.log1p(rest).reshape(z.shape[:-1])
+    return np.where(np.abs(top) == np.inf, top, top + np.log1p(rest).reshape(top.shape))
 
 
-logsumexp = op(_logsumexp, name="logsumexp", z=lambda g, z: np.expand_dims(g, -1) * softmax(z))
-"""ln Σ e^z along the last axis."""
+def _logsumexp_rule(g: Array, z: Array) -> Array:
+    none = np.max(z, -1, keepdims=True) == -np.inf
+    return np.expand_dims(g, -1) * np.where(none, 0, softmax(np.where(none, 0, z)))
+
+
+logsumexp = op(_logsumexp, name="logsumexp", z=_logsumexp_rule)
+"""ln Σ e^z along the last axis; −inf with slope 0 for a row of −inf."""
 
 
 def _softmax_residual(z: Array, t: Array) -> Array:
     if t.ndim == z.ndim:
         p, q = _chances(z)
-        return p * (t.sum(-1, keepdims=True) - t) - t * q
+        return p * _others(t) - t * q
     _, p, top, rest = _below(z)
     p[top] = 1
     p /= 1 + rest
@@ -141,9 +164,8 @@ def _softmax_residual(z: Array, t: Array) -> Array:
 
 def _residual_rule(g: Array, out: Array, z: Array, t: Array) -> Array:
     """(Σt)·p∘(g − ⟨g, p⟩)."""
-    p, _ = _chances(z)
     total = t.sum(-1, keepdims=True) if t.ndim == z.ndim else 1
-    return total * p * (g - (g * p).sum(-1, keepdims=True))
+    return total * _softmax_rule(g, z)
 
 
 def _residual_reference(z: Any, t: Any) -> Any:

@@ -1,27 +1,40 @@
-"""Losses on classes. z is a score, p = softmax(z) or σ(z), y a label, t a row of class probabilities."""
+"""Losses on classes. z is a score, p = softmax(z) or σ(z), y a label, s a label −1 or +1, t a row of probabilities."""
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Any
 
 import numpy as np
 
 from minigrad.losses.loss import Loss, loss
-from minigrad.losses.parameters import between, positive
+from minigrad.losses.parameters import Constraint, between, nonnegative, positive
 from minigrad.losses.registry import hookimpl
 from minigrad.losses.targets import pick
 from minigrad.ops import log_softmax, sigmoid, softmax_residual, softplus
 
 Array = Any
 Smoothing = Annotated[float, between(0, 1, "[)"), "the share of the label that is spread over all classes"]
+Margin = Annotated[float, positive, "how far the right side must lead to be left alone, in units of the score"]
+Power = Annotated[int, Constraint("1 or 2", lambda v: (v == 1) | (v == 2)), "the power of what is missing"]
+
+
+# --- many classes, likelihoods ----------------------------------------------------------------------------------------
+def _smoothed(target: Array, pred: Array, smoothing: float) -> Array:
+    """Rows q = (1−ε)t + ε/K."""
+    classes = pred.shape[-1]
+    rows = target if target.ndim == pred.ndim else (target[..., None] == np.arange(classes)).astype(pred.dtype)
+    return (1 - smoothing) * rows + smoothing / classes
+
+
+def _surprise(v: Array, target: Array, smoothing: float) -> Array:
+    """Σ q·v with v = −ln p: what q expects to be surprised."""
+    picked = (1 - smoothing) * pick(v, target)
+    return picked + np.sum(smoothing / v.shape[-1] * v, -1) if smoothing else picked  # 0 · inf: a masked class
 
 
 def _cross_entropy_slope(pred: Array, target: Array, *, label_smoothing: float) -> Array:
-    if not label_smoothing:
-        return softmax_residual(pred, target)
-    classes = pred.shape[-1]
-    rows = target if target.ndim == pred.ndim else np.eye(classes, dtype=pred.dtype)[target]
-    return softmax_residual(pred, (1 - label_smoothing) * rows + label_smoothing / classes)
+    return softmax_residual(pred, _smoothed(target, pred, label_smoothing) if label_smoothing else target)
 
 
 @loss(
@@ -48,16 +61,64 @@ def cross_entropy(pred: Array, target: Array, *, label_smoothing: Smoothing = 0.
     >>> round(cross_entropy([[1.0, 0.0, -1.0]], [0]).item(), 6)
     0.407606
 
-    Bridle 1990; smoothing: Szegedy 2016, doi:10.1109/CVPR.2016.308.
+    Bridle 1990, doi:10.1007/978-3-642-76153-9_28; smoothing: Szegedy 2016, doi:10.1109/CVPR.2016.308.
     """
-    v = -log_softmax(pred)
-    smooth = label_smoothing * v.mean(-1) if label_smoothing else 0  # 0 · inf: a masked class
-    return (1 - label_smoothing) * pick(v, target) + smooth
+    return _surprise(-log_softmax(pred), target, label_smoothing)
 
 
+@loss(
+    pred="log_probs",
+    target="index|simplex",
+    kinks=(),
+    claims="convex symmetric proper",
+    grad=lambda pred, target, *, label_smoothing: -_smoothed(target, pred, label_smoothing),
+)
+def nll(pred: Array, target: Array, *, label_smoothing: Smoothing = 0.0) -> Array:
+    """Pulls up the log-probability of the true class with 1, and no other: that they pay is the softmax's doing.
+
+    −Σ q·lp with q = (1−ε)t + ε/K; slope −q. Behind a log_softmax it is cross_entropy.
+
+    Args:
+        pred: S + (K,) log-probabilities lp ≤ 0.
+        target: S labels 0 … K−1, or S + (K,) rows ≥ 0 with sum 1.
+        label_smoothing: ε, in [0, 1).
+
+    Returns:
+        S, in nats.
+
+    >>> round(nll([[math.log(0.25), math.log(0.75)]], [0]).item(), 6)  # ln 4
+    1.386294
+
+    Good 1952, doi:10.1111/j.2517-6161.1952.tb00104.x.
+    """
+    return _surprise(-pred, target, label_smoothing)
+
+
+@loss(pred="log_probs", target="simplex", kinks=(), claims="convex symmetric proper", grad=lambda pred, target: -target)
+def kl_div(pred: Array, target: Array) -> Array:
+    """Pulls as cross_entropy does, and is 0 when pred says what the target says.
+
+    Σ t(ln t − lp), 0·ln 0 = 0; slope −t. It is nll less the entropy of t; for one-hot rows it is nll.
+
+    Args:
+        pred: S + (K,) log-probabilities lp ≤ 0.
+        target: S + (K,) rows t ≥ 0 with sum 1.
+
+    Returns:
+        S, in nats.
+
+    >>> round(kl_div([[math.log(0.25), math.log(0.75)]], [[0.5, 0.5]]).item(), 6)  # ½ ln 2 + ½ ln ⅔
+    0.143841
+
+    Kullback, Leibler 1951, doi:10.1214/aoms/1177729694.
+    """
+    return pick(np.log(np.where(target == 0, 1, target)) - pred, target)
+
+
+# --- two classes, likelihoods -----------------------------------------------------------------------------------------
 def _shares(y: Array, w: Array, smoothing: float) -> tuple[Array, Array]:
     """What softplus(−z) and softplus(z) are multiplied by: the weight of each class in a smoothed label."""
-    h = smoothing / 2
+    h, w = smoothing / 2, np.asarray(w, y.dtype)
     return w * y * (1 - h) + (1 - y) * h, w * y * h + (1 - y) * (1 - h)
 
 
@@ -77,7 +138,7 @@ def bce_with_logits(
     """The surprise at a yes or no: a score that is wrong and sure is pushed back with full strength, 1.
 
     A·ln(1 + e^−z) + B·ln(1 + e^z) with A = w·y(1−h) + (1−y)h, B = w·y·h + (1−y)(1−h), h = ε/2; slope B·σ(z) − A·σ(−z),
-    which is σ(z) − y for w = 1, ε = 0.
+    which is σ(z) − y for w = 1, ε = 0. It is cross_entropy of the scores (0, z).
 
     Args:
         pred: S scores, any real numbers.
@@ -91,14 +152,199 @@ def bce_with_logits(
     >>> round(bce_with_logits([0.0], [1.0]).item(), 6)
     0.693147
 
-    Cox 1958.
+    Cox 1958, doi:10.1111/j.2517-6161.1958.tb00292.x.
     """
     a, b = _shares(target, pos_weight, label_smoothing)
     lost, won = np.where(a == 0, 0, softplus(-pred)), np.where(b == 0, 0, softplus(pred))  # 0 · inf: a sure score
     return a * lost + b * won
 
 
+def _bce_slope(pred: Array, target: Array, *, label_smoothing: float) -> Array:
+    yes, no = _shares(target, 1.0, label_smoothing)
+    p, none, all_ = pred, pred < np.finfo(pred.dtype).tiny, pred == 1
+    return np.where(all_, 0, no / np.where(all_, 1, 1 - p)) - np.where(none, 0, yes / np.where(none, 1, p))
+
+
+@loss(pred="prob", target="unit", kinks=(), claims="convex symmetric proper", grad=_bce_slope)
+def bce(pred: Array, target: Array, *, label_smoothing: Smoothing = 0.0) -> Array:
+    """Pulls with 1/p at the probability of what happened: without bound, and a sigmoid before it takes p(1−p) back.
+
+    −q ln p − (1−q) ln(1−p) with q = (1−ε)y + ε/2; slope (1−q)/(1−p) − q/p. Both p and 1−p count as the smallest normal
+    number, with slope 0, where they are less. Behind a sigmoid it is bce_with_logits, which is exact also where p is 1.
+
+    Args:
+        pred: S, probabilities p in [0, 1].
+        target: S, the probability of yes, in [0, 1].
+        label_smoothing: ε, in [0, 1).
+
+    Returns:
+        S, in nats, at most 708.4 (float32: 87.3).
+
+    >>> round(bce([0.25], [1.0]).item(), 6)  # ln 4
+    1.386294
+
+    Good 1952, doi:10.1111/j.2517-6161.1952.tb00104.x.
+    """
+    tiny = float(np.finfo(pred.dtype).tiny)
+    yes, no = _shares(target, 1.0, label_smoothing)
+    ln_p = np.log(np.where(pred < tiny, tiny, pred))
+    ln_not_p = np.where(pred == 1, math.log(tiny), np.log1p(-np.where(pred == 1, 0, pred)))
+    return -yes * ln_p - no * ln_not_p
+
+
+def _weighed(y: Array, alpha: float | None) -> Any:
+    return 1 if alpha is None else alpha * y + (1 - alpha) * (1 - y)
+
+
+def _focal_slope(pred: Array, target: Array, *, gamma: float, alpha: float | None) -> Array:
+    s = 2 * target - 1
+    x, a = s * pred, _weighed(target, alpha)
+    missed = sigmoid(-x)
+    return -s * a * missed**gamma * (gamma * sigmoid(x) * softplus(-x) + missed)
+
+
+@loss(pred="logit", target="binary", kinks=(), claims="symmetric", grad=_focal_slope)
+def focal(
+    pred: Array,
+    target: Array,
+    *,
+    gamma: Annotated[float, nonnegative, "how much less is heard of samples that are already right"] = 2.0,
+    alpha: Annotated[float | None, between(0, 1), "the weight of class 1, 1 − alpha that of class 0"] = None,
+) -> Array:
+    """Listens to what is still wrong: a sample with p = 0.9 is heard 34.5 times less than by bce_with_logits.
+
+    a·σ(−x)^γ·ln(1 + e^−x) with x = s·z, s = 2y − 1, a = α for y = 1, 1 − α for y = 0, 1 without α; slope
+    −s·a·σ(−x)^γ·(γσ(x)ln(1 + e^−x) + σ(−x)). For γ = 0 it is bce_with_logits.
+
+    Args:
+        pred: S scores, any real numbers.
+        target: S labels 0 or 1.
+        gamma: γ ≥ 0.
+        alpha: in (0, 1), or None.
+
+    Returns:
+        S, in nats, discounted.
+
+    >>> round(focal([0.0], [1.0]).item(), 6)  # ¼ ln 2
+    0.173287
+
+    Lin 2017, doi:10.1109/ICCV.2017.324.
+    """
+    x = (2 * target - 1) * pred
+    return _weighed(target, alpha) * sigmoid(-x) ** gamma * softplus(-x)
+
+
+# --- margins ----------------------------------------------------------------------------------------------------------
+def _missing(pred: Array, target: Array, *, margin: float) -> Array:
+    return margin - target * pred
+
+
+def _hinge_slope(pred: Array, target: Array, *, margin: float) -> Array:
+    return np.where(_missing(pred, target, margin=margin) > 0, -target, 0)
+
+
+@loss(pred="logit", target="sign", kinks=_missing, claims="convex symmetric", grad=_hinge_slope)
+def hinge(pred: Array, target: Array, *, margin: Margin = 1.0) -> Array:
+    """Pulls with 1 until the score is on its side by the margin, and then forgets the sample.
+
+    pos(m − s·z); slope −s where that is > 0, else 0. Elicits the side, not how probable it is.
+
+    Args:
+        pred: S scores z, any real numbers.
+        target: S labels s, −1 or +1.
+        margin: m > 0, in the unit of the score.
+
+    Returns:
+        S, the unit of the score.
+
+    >>> hinge([0.25], [1]).item()
+    0.75
+
+    Cortes, Vapnik 1995, doi:10.1007/BF00994018.
+    """
+    u = _missing(pred, target, margin=margin)
+    return np.where(u > 0, u, 0)
+
+
+def _squared_hinge_slope(pred: Array, target: Array, *, margin: float) -> Array:
+    u = _missing(pred, target, margin=margin)
+    return np.where(u > 0, -2 * target * u, 0)
+
+
+@loss(pred="logit", target="sign", kinks=(), claims="convex symmetric", grad=_squared_hinge_slope)
+def squared_hinge(pred: Array, target: Array, *, margin: Margin = 1.0) -> Array:
+    """Pulls with twice what is missing from the margin: gently near it, hard on the other side.
+
+    pos(m − s·z)²; slope −2s·pos(m − s·z). It is hinge squared; where nothing is beyond the margin 1 it is mse.
+
+    Args:
+        pred: S scores z, any real numbers.
+        target: S labels s, −1 or +1.
+        margin: m > 0, in the unit of the score.
+
+    Returns:
+        S, the unit of the score squared.
+
+    >>> squared_hinge([0.5], [1]).item()
+    0.25
+
+    Lee, Mangasarian 2001, doi:10.1023/A:1011215321374.
+    """
+    u = _missing(pred, target, margin=margin)
+    return np.where(u > 0, u, 0) ** 2
+
+
+def _leads(pred: Array, target: Array, margin: float) -> Array:
+    """How far each class is inside the margin: m + z_j − z_y, which is m at y itself."""
+    return margin + (pred - pick(pred, target)[..., None])
+
+
+def _intrusions(pred: Array, target: Array, margin: float) -> Array:
+    """u_j = pos(m + z_j − z_y) of the rivals, 0 at y itself."""
+    u, rival = _leads(pred, target, margin), np.arange(pred.shape[-1]) != target[..., None]
+    return np.where(rival & (u > 0), u, 0)
+
+
+def _multi_margin_slope(pred: Array, target: Array, *, p: int, margin: float) -> Array:
+    u = _intrusions(pred, target, margin)
+    push = (np.sign(u) if p == 1 else 2 * u) / pred.shape[-1]
+    np.put_along_axis(push, target[..., None], -push.sum(-1, keepdims=True), -1)
+    return push
+
+
+@loss(
+    pred="logits",
+    target="index",
+    kinks=lambda pred, target, *, p, margin: _leads(pred, target, margin) if p == 1 else np.ones_like(pred),
+    claims="convex symmetric shift_invariant",
+    grad=_multi_margin_slope,
+)
+def multi_margin(pred: Array, target: Array, *, p: Power = 1, margin: Margin = 1.0) -> Array:
+    """Pushes each rival inside the margin down by 1/K, and lifts the true class by as much; no other is touched.
+
+    (1/K) Σ_{j≠y} u_jᵖ, u_j = pos(m + z_j − z_y); slope in z_j [u_j > 0]/K (p = 1) or 2u_j/K (p = 2), in z_y minus their
+    sum. For K = 2 it is ½ hinge(z₁ − z₀).
+
+    Args:
+        pred: S + (K,) scores, any real numbers; −inf is a masked class.
+        target: S labels 0 … K−1.
+        p: 1 or 2.
+        margin: m > 0, in the unit of the score.
+
+    Returns:
+        S, the unit of the score to the power p.
+
+    >>> multi_margin([[1.0, 0.5, -2.0, 0.0]], [0]).item()  # ½/4
+    0.125
+
+    Weston, Watkins 1999, European Symposium on Artificial Neural Networks, 219–224.
+    """
+    u = _intrusions(pred, target, margin)
+    share = u / pred.shape[-1]
+    return np.sum(share if p == 1 else u * share, -1)
+
+
 @hookimpl
 def minigrad_losses() -> list[Loss]:
     """The losses of this file."""
-    return [cross_entropy, bce_with_logits]
+    return [cross_entropy, nll, kl_div, bce_with_logits, bce, focal, hinge, squared_hinge, multi_margin]

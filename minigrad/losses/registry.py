@@ -123,10 +123,10 @@ class Registry:
 
     def add_builtin(self) -> None:
         """The built-in losses, through the same door as everybody's."""
-        from minigrad.losses import classification, regression
+        from minigrad.losses import classification, ranking, regression
 
         together: dict[str, Loss] = {}
-        for module in (regression, classification):
+        for module in (regression, classification, ranking):
             self.add(module, Owner("minigrad", "minigrad-lab"))
             together |= self.losses.pop("minigrad")
             self.manager.unregister(module)
