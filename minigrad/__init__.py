@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from minigrad.engine import Tensor, elementwise, grad, no_grad, op
 
 if TYPE_CHECKING:
-    from minigrad import data, losses, metrics, nn, ops
+    from minigrad import data, errors, losses, metrics, nn, ops
     from minigrad.explain.trace import trace
     from minigrad.losses.loss import loss
     from minigrad.losses.registry import hookimpl
@@ -34,7 +34,7 @@ _LATE = {
     "trace": "explain",
     "gradcheck": "testing",
 }
-_MODULES = ("data", "explain", "figures", "lesson", "losses", "metrics", "nn", "ops", "optim", "testing")
+_MODULES = ("data", "errors", "explain", "figures", "lesson", "losses", "metrics", "nn", "ops", "optim", "testing")
 
 __all__ = [
     "MLP",
@@ -45,6 +45,7 @@ __all__ = [
     "compare",
     "data",
     "elementwise",
+    "errors",
     "evaluate",
     "fit",
     "grad",

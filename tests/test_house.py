@@ -15,7 +15,7 @@ FILES = sorted(path for path in PACKAGE.rglob("*.py") if "tutorials" not in path
 # A module imports its own layer and those below it. The first name that fits counts.
 LAYERS = [
     {"engine"},
-    {"ops"},
+    {"ops", "errors"},
     {"losses", "nn", "optim"},
     {"metrics", "data", "checkpoint", "history", "samples", "training", "progress"},
     {"study", "explain", "testing"},
