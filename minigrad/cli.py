@@ -104,6 +104,8 @@ def _add_compare(commands: Any) -> None:
         "--corrupt", type=float, default=0.0, metavar="SHARE", help="share of training targets to move by 5 sd"
     )
     command.add_argument("--jobs", type=int, default=None, help="processes (one per core)")
+    command.add_argument("--dask", metavar="ADDRESS", help="the scheduler of a Dask cluster that carries out the runs")
+    command.add_argument("--resume", metavar="FILE", help="keep finished runs here, and go on where the file ends")
     command.add_argument(
         "--out", default="compare.png", help="the figure (compare.png); .json and .csv write the numbers"
     )
@@ -131,7 +133,9 @@ def _compare(options: Any, console: Console) -> None:
     studies = _studies(options)
     jobs = options.jobs or os.cpu_count() or 1
     results = []
-    with _workers(jobs) as executor:
+    if options.resume and len(studies) > 1:
+        raise ValueError(f"compare: expected one study for --resume {options.resume}; name the losses")
+    with _cluster(options.dask) if options.dask else _workers(jobs) as executor:
         for study in studies:
             results.append(_with_progress(study, executor))
             console.print(_table(results[-1]))
@@ -158,7 +162,7 @@ def _studies(options: Any) -> list[dict[str, Any]]:
         ]  # fmt: skip
     source, title = _source(options)
     study = {"losses": options.losses, "data": source, "title": title, "model": options.model, "metric": options.metric}
-    return [{**study, "corrupt": options.corrupt, **common}]
+    return [{**study, "corrupt": options.corrupt, "resume": options.resume, **common}]
 
 
 def _source(options: Any) -> tuple[Any, str]:
@@ -193,6 +197,17 @@ def _workers(jobs: int) -> Any:
         for name, value in before.items():
             if value is None:
                 os.environ.pop(name, None)
+
+
+@contextmanager
+def _cluster(address: str) -> Any:
+    """The workers of a Dask cluster."""
+    try:
+        from dask.distributed import Client  # untyped
+    except ImportError as error:
+        raise ValueError("compare: expected Dask for --dask, found none; pip install 'dask[distributed]'") from error
+    with Client(address, timeout=10) as client:  # type: ignore[no-untyped-call]
+        yield client.get_executor()
 
 
 def _with_progress(study: dict[str, Any], executor: Executor | None) -> Any:

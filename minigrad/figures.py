@@ -17,7 +17,7 @@ from matplotlib.figure import Figure, SubFigure
 from matplotlib.ticker import FixedLocator, NullLocator
 
 if TYPE_CHECKING:
-    from minigrad.study import Comparison
+    from minigrad.comparison import Comparison
 
 # Okabe and Ito (2008), without yellow: told apart by the colour-blind; line styles tell them apart in grey.
 BLUE, VERMILLION, GREEN, SKY, PURPLE, ORANGE, BLACK = (

@@ -6,13 +6,11 @@ is said about two losses is said about their paired differences, seed by seed.
 
 from __future__ import annotations
 
-import csv
-import json
 import math
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, as_completed
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +19,8 @@ import numpy as np
 from minigrad import data as datasets
 from minigrad import losses as registry
 from minigrad import metrics
+from minigrad.comparison import Comparison, Run
+from minigrad.journal import Journal, fingerprint
 from minigrad.losses import Loss, align
 from minigrad.losses.constant import constant
 from minigrad.losses.kinds import CLASSES, PRED
@@ -28,7 +28,7 @@ from minigrad.nn import MLP
 from minigrad.training import evaluate, fit
 
 LRS = (1e-3, 3e-3, 1e-2, 3e-2, 1e-1)
-LEVEL = 0.95
+
 HELD_OUT = 0.2  # of the training part, to choose learning rate and weights by
 Array = Any
 
@@ -47,165 +47,6 @@ class Task:
     options: dict[str, Any]
 
 
-@dataclass(frozen=True)
-class Run:
-    """What came of a task: the validation metric that chooses the learning rate, and the test figures that count."""
-
-    loss: str
-    lr: float
-    seed: int
-    validation: float
-    test_loss: float
-    test_metric: float
-    constant_loss: float
-    constant_metric: float
-    diverged: bool
-    curve: tuple[float, ...]
-    seconds: float
-    constant_validation: float = math.nan
-
-
-@dataclass(frozen=True)
-class Row:
-    """One loss at its best learning rate; `difference`, `low` and `high` are to the first loss, metric minus metric."""
-
-    loss: str
-    lr: float
-    test_loss: float
-    constant_loss: float
-    median: float
-    least: float
-    greatest: float
-    difference: float | None
-    low: float | None
-    high: float | None
-    verdict: str
-
-
-class Comparison:
-    """The result of `compare`: every run, and what may be said of them.
-
-    Attributes:
-        losses: the names, in the order given; the first is what the others are compared with.
-        lrs: the learning rates tried.
-        seeds: the seeds; each draws its own split and initial weights, the same for every loss.
-        metric: the name of the metric.
-        runs: all of them.
-    """
-
-    def __init__(self, runs: Iterable[Run], losses: Sequence[str], lrs: Sequence[float], seeds: Sequence[int], *,
-                 metric: str, title: str) -> None:  # fmt: skip
-        order = {name: i for i, name in enumerate(losses)}
-        self.runs = sorted(runs, key=lambda run: (order[run.loss], run.lr, run.seed))
-        self.losses, self.lrs, self.seeds = list(losses), list(lrs), list(seeds)
-        self.metric, self.title = metric, title
-        self.higher_is_better = bool(metrics.higher_is_better(metric))
-        self._sign = 1 if self.higher_is_better else -1
-
-    def of(self, loss: str, lr: float) -> list[Run]:
-        """The runs of one loss at one learning rate, by seed."""
-        return [run for run in self.runs if run.loss == loss and run.lr == lr]
-
-    def score(self, loss: str, lr: float) -> float:
-        """The median validation metric over the seeds; a run that diverged counts as the worst there is."""
-        worst = -self._sign * math.inf
-        return float(np.median([worst if run.diverged else run.validation for run in self.of(loss, lr)]))
-
-    def best_lr(self, loss: str) -> float:
-        """The learning rate of the best median validation metric; of equal ones the smallest."""
-        return max(self.lrs, key=lambda lr: (self._sign * self.score(loss, lr), -lr))
-
-    def best(self, loss: str) -> list[Run]:
-        """The runs of a loss at its own best learning rate, by seed."""
-        return self.of(loss, self.best_lr(loss))
-
-    def differences(self, loss: str) -> Array:
-        """Test metric of a loss minus that of the first loss, seed by seed."""
-        pairs = zip(self.best(loss), self.best(self.losses[0]), strict=True)
-        return np.array([one.test_metric - first.test_metric for one, first in pairs])
-
-    def row(self, loss: str) -> Row:
-        """One line of the table."""
-        runs = self.best(loss)
-        values = [run.test_metric for run in runs]
-        difference, low, high, verdict = None, None, None, ""
-        if loss != self.losses[0]:
-            differences = self.differences(loss)
-            difference, interval = _median(differences), median_interval(differences)
-            low, high = interval or (None, None)
-            verdict = self._verdict(interval)
-        return Row(
-            loss, self.best_lr(loss), _median(r.test_loss for r in runs), _median(r.constant_loss for r in runs),
-            _median(values), min(values), max(values), difference, low, high, verdict,
-        )  # fmt: skip
-
-    def _verdict(self, interval: tuple[float, float] | None) -> str:
-        n = len(self.seeds)
-        if interval is None:
-            return f"{n} seeds cannot show a difference; 6 are needed"
-        low, high = (self._sign * end for end in interval)
-        low, high = min(low, high), max(low, high)
-        if not (low > 0 or high < 0):
-            return f"no difference shown with {n} seeds"
-        return f"{'better' if low > 0 else 'worse'} than {self.losses[0]}"
-
-    @property
-    def rows(self) -> list[Row]:
-        """The table, the best prediction that ignores the inputs first."""
-        runs = self.best(self.losses[0])
-        flat = [run.constant_metric for run in runs]
-        loss = _median(run.constant_loss for run in runs)
-        ignorant = Row("constant", math.nan, loss, loss, _median(flat), min(flat), max(flat), None, None, None, "")
-        return [ignorant, *map(self.row, self.losses)]
-
-    def notes(self) -> list[str]:
-        """What a reader must know beside the table."""
-        said = []
-        for loss in self.losses:
-            lr = self.best_lr(loss)
-            if len(self.lrs) > 1 and lr in (min(self.lrs), max(self.lrs)):
-                end = "largest" if lr == max(self.lrs) else "smallest"
-                said.append(f"{loss}: its best learning rate {lr:g} is the {end} tried; a wider grid may do better.")
-            lost = sum(run.diverged for run in self.runs if run.loss == loss)
-            if lost:
-                said.append(f"{loss}: {lost} of {len(self.lrs) * len(self.seeds)} runs diverged.")
-        return said
-
-    def __str__(self) -> str:
-        lines = [self.title, _line("loss", "lr", "test loss", f"{self.metric}: median (range)", "to the first loss")]
-        for row in self.rows:
-            lr = "" if math.isnan(row.lr) else f"{row.lr:g}"
-            spread = f"{row.median:.4f} ({row.least:.4f} … {row.greatest:.4f})"
-            lines.append(_line(row.loss, lr, f"{row.test_loss:.4f}", spread, _difference(row)))
-        lines += [f"{row.loss}: {row.verdict}." for row in self.rows if row.verdict]
-        return "\n".join(lines + self.notes())
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain data, ready for JSON: the table and every run."""
-        return {
-            "title": self.title, "metric": self.metric, "losses": self.losses, "lrs": self.lrs, "seeds": self.seeds,
-            "rows": [_plain(asdict(row)) for row in self.rows], "runs": [_plain(asdict(run)) for run in self.runs],
-        }  # fmt: skip
-
-    def to_json(self, path: str | Path) -> None:
-        """Write `to_dict()` to a file."""
-        Path(path).write_text(json.dumps(self.to_dict(), indent=1), encoding="utf-8")
-
-    def to_csv(self, path: str | Path) -> None:
-        """Write one line per run."""
-        names = [name for name in Run.__dataclass_fields__ if name != "curve"]
-        with Path(path).open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file)
-            writer.writerow(names)
-            writer.writerows([getattr(run, name) for name in names] for run in self.runs)
-
-    def plot(self) -> Any:
-        """The figure: rates, paired differences, curves. See `figures.race`."""
-        from minigrad import figures
-
-        return figures.race(self)
-
-
 def compare(
     losses: Sequence[str | Loss],
     data: Any,
@@ -219,6 +60,7 @@ def compare(
     batch_size: int = 32,
     optimizer: str = "adam",
     executor: Executor | None = None,
+    resume: str | Path | None = None,
     progress: Callable[[int, int], None] | None = None,
     title: str | None = None,
 ) -> Comparison:
@@ -240,6 +82,7 @@ def compare(
         batch_size: samples per step.
         optimizer: "adam" or "sgd".
         executor: any `concurrent.futures.Executor`; the runs are carried out here, one by one, unless given.
+        resume: a file in which finished runs are kept; if it exists, the study goes on where it stopped.
         progress: called with (runs done, runs in all).
         title: the first line of the table.
 
@@ -248,7 +91,8 @@ def compare(
 
     Raises:
         ValueError: no loss, a loss twice, no seeds, a learning rate that is not above 0.
-        TypeError: a loss that cannot travel to another process.
+        TypeError: a loss or a model that cannot travel to another process.
+        CheckpointError: `resume` is the file of another study.
     """
     chosen = [registry.get(loss) for loss in losses]
     names = [str(loss) for loss in chosen]
@@ -259,6 +103,7 @@ def compare(
     metric = metric or ("accuracy" if classes else "mae")
     metrics.get(metric)
     if executor is not None:
+        _check_model_travels(model)
         for loss in chosen:
             _check_travels(loss)
     options = {"epochs": epochs, "batch_size": batch_size, "optimizer": optimizer, "classes": classes}
@@ -268,23 +113,14 @@ def compare(
         for seed in numbers
         for lr in lrs
     ]
-    runs = list(_carried_out(tasks, executor, progress))
+    if resume is None:
+        runs = list(_carried_out(tasks, executor, progress))
+    else:
+        journal = Journal(resume, _outline(tasks))
+        left = [task for task in tasks if (str(task.loss), task.lr, task.seed) not in journal.runs]
+        shown = progress and (lambda done, _: progress(len(tasks) - len(left) + done, len(tasks)))
+        runs = [*journal.runs.values(), *journal.kept(_carried_out(left, executor, shown))]
     return Comparison(runs, names, lrs, numbers, metric=metric, title=title or f"{' against '.join(names)}")
-
-
-def median_interval(values: Array, level: float = LEVEL) -> tuple[float, float] | None:
-    """The exact confidence interval of a median by order statistics, at least at `level`; None below 6 values.
-
-    The k-th smallest and k-th largest of n values enclose the median with probability 1 − 2·P(Bin(n, ½) < k), whatever
-    the distribution (Conover 1999, Practical Nonparametric Statistics, 3.2).
-    """
-    ordered = np.sort(np.asarray(values, float))
-    n = len(ordered)
-    tail, k = 0.0, 0
-    while k < n // 2 and 2 * (tail + math.comb(n, k) / 2**n) <= 1 - level:
-        tail += math.comb(n, k) / 2**n
-        k += 1
-    return None if k == 0 else (float(ordered[k - 1]), float(ordered[n - k]))
 
 
 def _check(names: list[str], seeds: list[int], lrs: Sequence[float], corrupt: float, executor: Any) -> None:
@@ -334,15 +170,37 @@ def _check_travels(loss: Loss) -> None:
         raise TypeError(f"compare: {loss} arrives in another process as another loss; define it in a module of its own")
 
 
-def _carried_out(tasks: list[Task], executor: Executor | None, progress: Any) -> Iterable[Run]:
-    if executor is None:
-        results: Iterable[Run] = map(_run, tasks)
-    else:
-        results = (done.result() for done in as_completed([executor.submit(_run, task) for task in tasks]))
-    for count, run in enumerate(results, 1):
-        if progress is not None:
-            progress(count, len(tasks))
-        yield run
+def _check_model_travels(model: Any) -> None:
+    name = getattr(model, "__qualname__", "")
+    if callable(model) and ("<lambda>" in name or "<locals>" in name):
+        raise TypeError(
+            f"compare: expected a model that can travel to another process, got {name}; define the function in a "
+            "module, give layer sizes, or leave executor out"
+        )
+
+
+def _outline(tasks: list[Task]) -> dict[str, Any]:
+    """Which study this is: all that decides what a run gives, but for the losses, rates and seeds it has."""
+    task = tasks[0]
+    model = task.model if task.model is None or callable(task.model) else list(task.model)
+    return {
+        "data": task.data if isinstance(task.data, str) else fingerprint(*task.data),
+        "model": getattr(model, "__qualname__", model), "metric": task.metric, "corrupt": task.corrupt, **task.options,
+    }  # fmt: skip
+
+
+def _carried_out(tasks: list[Task], executor: Executor | None, progress: Any) -> Iterator[Run]:
+    """The runs as they are finished, wherever they are carried out."""
+    futures = [] if executor is None else [executor.submit(_run, task) for task in tasks]
+    results = map(_run, tasks) if executor is None else (future.result() for future in as_completed(futures))
+    try:
+        for count, run in enumerate(results, 1):
+            yield run
+            if progress is not None:
+                progress(count, len(tasks))
+    finally:
+        for future in futures:  # after an error, or Ctrl-C, nothing goes on behind the reader's back
+            future.cancel()
 
 
 def _run(task: Task) -> Run:
@@ -402,6 +260,8 @@ def _model(task: Task, inputs: int, outputs: int) -> Any:
     if callable(task.model):
         return task.model(rng=task.seed)
     sizes = (inputs, 32, outputs) if task.model is None else tuple(task.model)
+    if task.loss.heads:
+        sizes = (*sizes[:-1], outputs)
     return MLP(*sizes, rng=task.seed)
 
 
@@ -410,24 +270,3 @@ def _ignorant(loss: Loss, y: Array, y_test: Array, outputs: tuple[int, ...], met
     train, test = (align(loss, target, outputs, np.float64) for target in (y, y_test))
     rows = np.broadcast_to(constant(loss, train, outputs), (len(y_test), *outputs)).copy()
     return loss(rows, test).item(), float(metrics.get(metric)(metrics.decided(loss, rows, y_test), y_test))
-
-
-def _median(values: Iterable[float]) -> float:
-    return float(np.median(list(values)))
-
-
-def _difference(row: Row) -> str:
-    if row.difference is None:
-        return ""
-    if row.low is None:
-        return f"{row.difference:+.4f}"
-    return f"{row.difference:+.4f} ({row.low:+.4f} … {row.high:+.4f})"
-
-
-def _line(loss: str, lr: str, value: str, spread: str, difference: str) -> str:
-    return f"{loss:<16.24} {lr:>6} {value:>9}  {spread:<27} {difference}".rstrip()
-
-
-def _plain(record: dict[str, Any]) -> dict[str, Any]:
-    """NaN and infinities are no JSON."""
-    return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in record.items()}

@@ -18,7 +18,7 @@ LAYERS = [
     {"ops", "errors"},
     {"losses", "nn", "optim"},
     {"metrics", "data", "checkpoint", "history", "samples", "training", "progress"},
-    {"study", "explain", "testing"},
+    {"comparison", "journal", "study", "explain", "testing"},
     {"figures", "lesson"},
     {"cli", "__main__"},
 ]

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from minigrad import compare, loss
-from minigrad.study import Comparison, Run, median_interval
+from minigrad.comparison import Comparison, Run, median_interval
 
 
 def fabricated(metrics_by_loss, *, lrs=(0.1,), metric="accuracy", validation=None, diverged=()):
