@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import sys
+import textwrap
 from collections.abc import Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import contextmanager, nullcontext
@@ -20,9 +21,14 @@ from rich.markup import escape
 from rich.padding import Padding
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
 import minigrad
 from minigrad import losses
+from minigrad.engine.errors import PluginError
+from minigrad.losses.names import shown
+from minigrad.losses.offers import TAIL
+from minigrad.losses.parameters import fitted
 
 ERRORS = (ValueError, TypeError, LookupError, OSError, RuntimeError)
 
@@ -263,34 +269,49 @@ def _written(results: list[Any], out: str) -> str:
 # --- losses -----------------------------------------------------------------------------------------------------------
 def _losses(options: Any, console: Console) -> None:
     if options.name:
-        found = losses.get(options.name)
-        console.print(escape(_shown(_described(found))), soft_wrap=True)
+        head, *blocks = _shown(losses.get(options.name).describe()).split("\n\n")
+        console.print("\n\n".join([head, *(_folded(block, console.width) for block in blocks)]), markup=False)
         return
-    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
+    found = [losses.get(name) for name in losses.names()]
+    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 1, 0, 0))
     for column in ("loss", "pred ← target", "parameters", "from"):
         table.add_column(column, overflow="fold")
-    for name in losses.names():
-        loss = losses.get(name)
-        owner = "built in" if loss.owner is None or loss.owner.pack == "minigrad" else str(loss.owner)
-        parameters = ", ".join(f"{p.name}={p.default!r:.20}" for p in loss.params.values())
-        table.add_row(*map(escape, (_shown(name), f"{loss.pred} ← {loss.target}", _shown(parameters), _shown(owner))))
+    for loss in found:
+        parameters = ", ".join(f"{p.name}={_default(p.default)}" for p in loss.params.values())
+        cells = [loss.full_name, f"{loss.pred} ← {loss.target}", parameters, _whose(loss)]
+        table.add_row(*(Text(_shown(cell)) for cell in cells))
     console.print(table)
     for problem in losses.problems():
-        console.print(f"[red]broken[/red]  {escape(_shown(problem.message))}")
+        message = f"broken  {_shown(problem.message).removesuffix(TAIL)}"
+        console.print(textwrap.fill(message, console.width, subsequent_indent=" " * 8), markup=False)
+    if (listed := os.environ.get("MINIGRAD_PLUGINS")) is not None:
+        console.print(f"MINIGRAD_PLUGINS={_shown(repr(listed))}: other packs were left out", markup=False)
 
 
-def _described(loss: Any) -> str:
-    owner = "built in" if loss.owner is None or loss.owner.pack == "minigrad" else f"from {loss.owner}"
-    claims = f", claims {' '.join(loss.claims)}" if loss.claims else ""
-    form = "closed form" if loss.grad is not None else "differentiated by the engine"
-    return (
-        f"{loss}   {loss.pred} ← {loss.target}   {owner}\n{form}{claims}\n\n{_dedented(loss.__doc__ or 'no docstring')}"
-    )
+def _default(value: Any) -> str:
+    return "fitted" if isinstance(value, fitted) else shown(value)[:20]
 
 
-def _dedented(text: str) -> str:
-    lines = text.strip().splitlines()
-    return "\n".join(line.removeprefix("    ") for line in lines)
+def _whose(loss: Any) -> str:
+    """Where a loss is from, and what its bare name leads to if not to it."""
+    path = Path(loss.owner.distribution)
+    places = {"minigrad": "built in", "here": "this process"}
+    source = places.get(loss.owner.pack, path.name if path.is_absolute() else str(loss.owner))
+    try:
+        other = losses.get(loss.name)
+    except PluginError:
+        return f"{source}\n{loss.name} alone is ambiguous"
+    leads = "built in" if other.full_name == other.name else other.full_name
+    return source if other.full_name == loss.full_name else f"{source}\n{loss.name} alone is {leads}"
+
+
+def _folded(block: str, width: int) -> str:
+    """A block of a docstring at the width of the terminal: running text is filled, other lines keep to themselves."""
+    lines = block.splitlines()
+    if not any(line.startswith((" ", ">>>")) for line in lines):
+        return textwrap.fill(" ".join(lines), width)
+    deep = [" " * (len(line) - len(line.lstrip()) + 4) for line in lines]
+    return "\n".join(textwrap.fill(line, width, subsequent_indent=by) for line, by in zip(lines, deep))
 
 
 def _shown(text: str) -> str:

@@ -4,19 +4,11 @@
 For authors: `loss`, `pick`, the constraints of parameters (`positive`, `nonnegative`, `between`), and `fitted`.
 """
 
+from minigrad.losses.lookup import add_file, get, isolated, names, problems, register, unregister
 from minigrad.losses.loss import Loss, Owner, loss
+from minigrad.losses.offers import Problem
 from minigrad.losses.parameters import between, fitted, nonnegative, positive
-from minigrad.losses.registry import (
-    Problem,
-    add_file,
-    get,
-    hookimpl,
-    isolated,
-    names,
-    problems,
-    register,
-    unregister,
-)
+from minigrad.losses.registry import hookimpl
 from minigrad.losses.targets import align, pick
 
 __all__ = [

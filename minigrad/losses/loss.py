@@ -273,9 +273,9 @@ class Loss:
         return self.name if pack == "minigrad" else f"{pack}:{self.name}"
 
     def __str__(self) -> str:
-        if self.text is not None:
-            return self.text
         shown = ", ".join(f"{name}={_literal(value)}" for name, value in {**self.given, **self.options}.items())
+        if self.text is not None:
+            return f"({self.text})({shown})" if shown else self.text
         return f"{self.full_name}({shown})" if shown else self.full_name
 
     __repr__ = __str__
@@ -301,9 +301,9 @@ class Loss:
         return hash(str(self))
 
     def __reduce__(self) -> Any:
-        from minigrad.losses import registry
+        from minigrad.losses import pickling
 
-        return registry.recipe(self)
+        return pickling.recipe(self)
 
 
 def _plain(value: Any) -> Any:
