@@ -120,9 +120,21 @@ def fact(name: str, value: Any, sentence: str) -> None:
     plain = _jsonable(value)
     run.facts[name] = plain
     run.write("facts")
-    guess = run.guesses.get(name)
-    text = re.sub(r"(?<=\d)%", " %", sentence.format(value=plain))
-    _say("measured", name, _short(plain), text, "" if guess is None else f"you said {_short(guess)}")
+    text, guess = _spaced(sentence.format(value=plain)), run.guesses.get(name)
+    _say("measured", name, _short(plain), text, "" if guess is None else f"you said {_as_in(sentence, guess)}")
+
+
+def _as_in(sentence: str, guess: Any) -> str:
+    """A guess in the form in which the sentence shows the truth: "10 %" beside {value:.0%}."""
+    form = re.search(r"{value(:[^}]*)}", sentence)
+    try:
+        return _spaced(f"{{{form[1]}}}".format(guess)) if form else _short(guess)
+    except (ValueError, TypeError):
+        return _short(guess)
+
+
+def _spaced(text: str) -> str:
+    return re.sub(r"(?<=\d)%", " %", text)
 
 
 def show(fig: Any, name: str) -> None:
@@ -138,6 +150,9 @@ def show(fig: Any, name: str) -> None:
         for ending in ("png", "svg"):
             fig.savefig(run.out / f"{name}.{ending}")
     elif get_backend().lower() not in SILENT:
+        if fig.canvas.manager is None:
+            made: Any = lambda *_, **__: fig  # noqa: E731 – pyplot shows what it has made, so let it make this one
+            pyplot.figure(FigureClass=made)
         pyplot.show()
     pyplot.close(fig)
 
@@ -245,7 +260,7 @@ def _values(record: Mapping[str, Any], answer: Any) -> Any:
         if callable(answer):
             answer = [answer(*arguments) for arguments in record.get("inputs", ())]
         return None if answer is None else np.asarray(answer)
-    except (TypeError, ValueError, ArithmeticError, IndexError):
+    except Exception:  # whatever a reader's function does, the lesson goes on
         return None
 
 
@@ -315,12 +330,12 @@ def _short(value: Any) -> str:
         return "yes" if value else "no"
     if isinstance(value, (int, float, np.number)):
         return f"{value:.4g}"
-    if isinstance(value, (list, tuple, np.ndarray)) and len(value) <= 4:
-        return f"({', '.join(_short(part) for part in value)})"
     if callable(value):
         return "your function"
-    if isinstance(value, (list, tuple, np.ndarray)):
-        return f"{type(value).__name__} of {len(value)}"
+    if isinstance(value, np.ndarray):
+        return _short(value.tolist())
+    if isinstance(value, (list, tuple)):
+        return f"({', '.join(map(_short, value))})" if len(value) <= 4 else f"{len(value)} values"
     return f"{value!r:.40}"
 
 

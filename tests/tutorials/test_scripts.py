@@ -1,0 +1,157 @@
+"""Every lesson runs unattended, measures what it should, draws what it may, and judges its readers rightly."""
+
+import re
+
+import numpy as np
+import pytest
+
+from minigrad import lesson
+from tests.tutorials.running import FACTS, LESSONS, run
+
+HARD = 60  # seconds for a run of a lesson; four times that where a test must only not hang
+GENERAL = {"2": 2, "½": 0.5, "sign": -1, "100": 100, "1/100": 0.01}
+WORDS = {
+    "2": "twice the truth",
+    "½": "half the truth",
+    "sign": "the other sign",
+    "100": "percent?",
+    "1/100": "percent?",
+}
+QUICK = {"00_engine", "01_first_run", "15_atlas"}  # run twice in an ordinary run of the tests
+
+every_lesson = pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
+
+
+def bounds(said):
+    """(least, greatest) of a line of facts.toml."""
+    return (said["exact"], said["exact"]) if isinstance(said, dict) else said
+
+
+def within(value, said):
+    low, high = bounds(said)
+    return np.shape(value) == np.shape(low) and bool(np.all((np.asarray(low) <= value) & (value <= np.asarray(high))))
+
+
+def test_every_lesson_has_an_entry_and_every_entry_a_lesson():
+    assert set(FACTS) == {path.stem for path in LESSONS}
+
+
+@every_lesson
+class TestEveryLesson:
+    def test_runs_unattended_in_an_empty_home_without_network_and_leaves_nothing_behind(self, path):
+        done = run(path)
+        assert done.code == 0, done.stderr
+        assert done.stderr == ""
+        assert done.stray == []
+        assert done.seconds < 4 * HARD
+
+    def test_measures_what_is_listed_and_finds_it_in_its_range(self, path):
+        facts, listed = run(path).read("facts"), FACTS[path.stem]["facts"]
+        assert set(facts) == set(listed)
+        outside = {name: (facts[name], listed[name]) for name in facts if not within(facts[name], listed[name])}
+        assert outside == {}
+
+    def test_draws_the_figures_that_are_listed_and_says_what_they_show(self, path):
+        done, listed = run(path), FACTS[path.stem]["figures"]
+        written = {p.name for p in done.out.iterdir()} - {"facts.json", "checks.json", "alt.json"}
+        assert written == {f"{name}.{ending}" for name in listed for ending in ("png", "svg")}
+        assert set(done.read("alt")) == set(done.looked) == set(listed)
+
+    def test_draws_figures_with_which_nothing_is_wrong(self, path):
+        assert {name: seen["lint"] for name, seen in run(path).looked.items() if seen["lint"]} == {}
+
+    def test_says_no_number_beside_a_figure_that_is_neither_drawn_nor_measured(self, path):
+        done = run(path)
+        for name, text in done.read("alt").items():
+            known = set(numbers_of(str([done.looked[name]["numbers"], done.read("facts")])))
+            for number in re.findall(r"\d+\.\d+(?!\d)", text):
+                digits = len(number.partition(".")[2])
+                assert any(abs(value - float(number)) <= 0.5001 * 10**-digits for value in known), (name, number)
+
+
+def numbers_of(text):
+    found = [float(number) for number in re.findall(r"-?\d+(?:\.\d+)?(?:e[-+]?\d+)?", text)]
+    return [*found, *(abs(value) for value in found), *(100 * abs(value) for value in found)]
+
+
+# --- the questions ----------------------------------------------------------------------------------------------------
+@every_lesson
+class TestEveryQuestion:
+    def test_takes_the_truth_also_rounded(self, path):
+        for name, record in run(path).read("checks").items():
+            assert lesson.judge(record, record["truth"]).mark == "right", name
+            if record["kind"] != "choice" and record["tol"] > 0.005:
+                rounded = [float(f"{value:.3g}") for value in np.ravel(np.asarray(record["truth"], float))]
+                assert lesson.judge(record, np.reshape(rounded, np.shape(record["truth"]))).mark == "right", name
+
+    def test_says_to_each_typical_mistake_what_is_wrong_with_it(self, path):
+        for name, record in run(path).read("checks").items():
+            assert record["wrong"], name
+            for answer, message in record["wrong"]:
+                verdict = lesson.judge(record, answer)
+                assert (verdict.mark, verdict.text) == ("wrong", message), name
+
+    def test_names_the_general_mistakes(self, path):
+        for name, record in run(path).read("checks").items():
+            if record["kind"] == "choice" or not np.any(record["truth"]):
+                continue
+            own = [np.asarray(answer, float) for answer, _ in record["wrong"]]
+            factors = GENERAL | {f"{key} up": size for key, size in record["factors"].items()}
+            factors |= {f"{key} down": 1 / size for key, size in record["factors"].items()}
+            for key, factor in factors.items():
+                answer = factor * np.asarray(record["truth"], float)
+                if not any(np.allclose(answer, other, rtol=3 * record["tol"], atol=0) for other in own):
+                    said = WORDS.get(key, f"{key[0]} =" if "up" in key else f"1/{key[0]} of")
+                    assert said in lesson.judge(record, answer).text, (name, key)
+
+    @pytest.mark.parametrize("answer", [..., None, "ten", float("nan"), np.zeros((3, 1, 7)), [1, [2, 3]], object(), {}])
+    def test_is_polite_about_what_is_no_answer(self, path, answer):
+        for record in run(path).read("checks").values():
+            verdict = lesson.judge(record, answer)
+            assert verdict.mark == "open"
+            assert "open: replace" in verdict.text or "not judged: expected" in verdict.text
+
+    def test_does_not_print_its_answer(self, path):
+        for record in run(path).read("checks").values():
+            if record["kind"] == "number" and np.ndim(record["truth"]) == 0:
+                texts = [message for _, message in record["wrong"]]
+                texts += [lesson.judge(record, answer).text for answer in (..., 0.123456, None)]
+                shown = {f"{record['truth']:.{digits}g}" for digits in (2, 3, 4)} if record["truth"] % 1 else set()
+                assert not [text for text in texts if shown & set(re.findall(r"[\d.]+", text))]
+
+    def test_agrees_with_the_closed_form_where_there_is_one(self, path):
+        checks = run(path).read("checks")
+        for name, truth in FACTS[path.stem].get("closed_forms", {}).items():
+            assert checks[name]["truth"] == pytest.approx(truth, rel=1e-3), name
+
+
+# --- the same seed, the same numbers ----------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    "path",
+    [p if p.stem in QUICK else pytest.param(p, marks=pytest.mark.slow) for p in LESSONS],
+    ids=lambda path: path.stem,
+)
+def test_the_same_seed_gives_the_same_numbers(path):
+    assert run(path).read("facts") == run(path, again=1).read("facts")
+
+
+@pytest.mark.slow
+@every_lesson
+def test_every_fact_lies_in_its_range_for_ten_seeds(path, capsys):
+    found = [run(path, rng=seed).read("facts") for seed in range(10)]
+    listed = FACTS[path.stem]["facts"]
+    with capsys.disabled():
+        print(f"\n{path.stem}")
+        for name, said in listed.items():
+            values = np.array([facts[name] for facts in found], float)
+            print(f"  {name:<20} {np.min(values):.6g} … {np.max(values):.6g}   in {bounds(said)}")
+    outside = [(seed, name, facts[name]) for seed, facts in enumerate(found) for name in listed
+               if not within(facts[name], listed[name])]  # fmt: skip
+    assert outside == []
+
+
+def test_a_terminal_that_knows_ascii_alone_gets_the_lesson_too():
+    done = run(LESSONS[0], encoding="ascii")
+    assert (done.code, done.stderr) == (0, "")
+    assert done.stdout.isascii()
+    assert ". " in done.stdout
