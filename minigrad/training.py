@@ -7,6 +7,7 @@ validation data, and the weights of least validation loss are there at the end, 
 
 from __future__ import annotations
 
+import copy
 import math
 import time
 import warnings
@@ -23,7 +24,8 @@ from minigrad.history import History, Row, Watch
 from minigrad.losses import Loss
 from minigrad.metrics import Metric
 from minigrad.nn import Module, known
-from minigrad.optim import OPTIMIZERS, Optimizer
+from minigrad.optim import OPTIMIZERS, Optimizer, Schedule
+from minigrad.preflight import preflight
 from minigrad.progress import Progress
 from minigrad.samples import Samples, modes_of, pair, read_only, set_modes
 
@@ -36,7 +38,7 @@ def fit(
     *,
     loss: str | Loss,
     optimizer: str | Optimizer = "adam",
-    lr: float | Callable[[float], float] | None = None,
+    lr: float | Schedule | Callable[[float], float] | None = None,
     epochs: int = 30,
     batch_size: int = 32,
     validation: float | tuple[Any, Any] | None = None,
@@ -45,7 +47,8 @@ def fit(
     sample_weight: Any = None,
     rng: Any = 0,
     progress: bool | None = None,
-) -> History:
+    dry_run: bool = False,
+) -> Any:
     """Train a model in place, and tell how it went.
 
     Args:
@@ -56,8 +59,8 @@ def fit(
         loss: a name or a Loss. Fitted parameters are computed from the training targets, learned ones are handed to the
             optimizer, both in a copy: `history.loss` is the loss as trained.
         optimizer: a name of `optim.OPTIMIZERS`, or an optimizer made from the model's parameters.
-        lr: learning rate of an optimizer given by name, 1e-3 unless said; or a function of the share of the run that is
-            done, from 0 to 1, such as `lambda done: 0.02 * (1 - done)`.
+        lr: learning rate of an optimizer given by name, 1e-3 unless said; a schedule of `optim`; or a function
+            of the share of the run that is done, from 0 to 1, such as `lambda done: 0.02 * (1 - done)`.
         epochs: passes over the training samples, ≥ 1.
         batch_size: samples per step, ≥ 1; the last batch of an epoch may be smaller.
         validation: (X, y), or the share of the training samples to hold out for it, in (0, 1).
@@ -66,6 +69,7 @@ def fit(
         sample_weight: (n,) weights ≥ 0 of the training samples.
         rng: a `numpy.random.Generator` or an int, of which one integer is drawn.
         progress: True, False, or None for yes at a terminal and in a notebook.
+        dry_run: train nothing, but say what a run would stumble over, see `preflight`; a Preflight is returned.
 
     Returns:
         A History: loss and metrics by epoch, gradient norms and update ratios by step. With `validation` the model has
@@ -79,10 +83,13 @@ def fit(
     A loss that is not finite ends the run with a RuntimeWarning, Ctrl-C with a UserWarning; in both cases the best
     weights so far are restored and the History is returned.
     """
-    return Training(
+    if dry_run:
+        model, rng = copy.deepcopy(model), copy.deepcopy(rng)
+    run = Training(
         model, train, loss=loss, optimizer=optimizer, lr=lr, epochs=epochs, batch_size=batch_size,
         validation=validation, metrics=metrics, patience=patience, sample_weight=sample_weight, rng=rng,
-    ).run(progress)  # fmt: skip
+    )  # fmt: skip
+    return preflight(model, run.loss, run.train, run.batch_size) if dry_run else run.run(progress)
 
 
 def evaluate(
@@ -135,7 +142,7 @@ class Training:
         self.optimizer = _optimizer(where, optimizer, lr, model)
         self.key = int(source.integers(2**63))  # the only draw: all checks are done
         self.train = given
-        self.rate = lr if callable(lr) else None
+        self.rate = lr if callable(lr) and not isinstance(lr, Schedule) else None
         if held_out:
             order = np.random.default_rng((self.key, 0)).permutation(len(given.X))
             self.train, self.valid = given.rows(order[held_out:]), given.rows(order[:held_out])
@@ -150,6 +157,7 @@ class Training:
     def run(self, progress: bool | None) -> History:
         """All epochs, or as many as there are until something ends the run."""
         history, before = self.history, modes_of(self.model)
+        self.draws = self.model.reseed(self.key, 2) > 0
         try:
             with Progress(self.epochs, progress) as line, np.errstate(all="ignore"):  # what diverges shows in the loss
                 for epoch in range(1, self.epochs + 1):
@@ -158,6 +166,7 @@ class Training:
                     if row is None:
                         break
                     history.rows.append(row)
+                    self.optimizer.observe((row.validation or row.training)["loss"])
                     line.show(row)
                     if self._is_best(row):
                         self.best = self._state()
@@ -178,6 +187,8 @@ class Training:
         for step, (x, target, weight) in enumerate(self._batches(epoch)):
             if self.rate is not None:
                 self.optimizer.lr = self.rate(((epoch - 1) * steps + step) / (self.epochs * steps))
+            if self.draws:
+                self.model.reseed(self.key, 2, epoch, step)
             value = self._step(x, target, weight)
             if not math.isfinite(value):
                 self.history.stopped = f"loss is {value} at epoch {epoch}, batch {step + 1}"
@@ -211,7 +222,20 @@ class Training:
             self._check_reached()
         self.optimizer.step()
         self.watch.look()
+        if len(self.watch.steps) == 1 and self.loss.options.get("reduction") == "sum":
+            self._warn_of_sum(len(x))
         return loss
+
+    def _warn_of_sum(self, n: int) -> None:
+        """A sum where a mean was meant shows in the first step: it moves the weights by more than a tenth."""
+        _, moved, size = self.watch.steps[0].sum(1)
+        if moved > 0.01 * size:
+            lr = self.optimizer.lr
+            warnings.warn(
+                f'fit: reduction="sum" multiplies the gradient by n = {n}: lr {lr:g} acts like {lr * n:g}; use '
+                f'reduction="mean", or lr / {n}',
+                stacklevel=6,
+            )
 
     def _check_reached(self) -> None:
         params = [p for group in self.optimizer.groups for p in group["params"]]
@@ -266,7 +290,7 @@ def _held_out(where: str, validation: Any, n: int) -> int:
 
 
 def _optimizer(where: str, optimizer: Any, lr: Any, model: Module) -> Optimizer:
-    if callable(lr):
+    if callable(lr) and not isinstance(lr, Schedule):
         lr = None if isinstance(optimizer, Optimizer) else lr(0.0)
     if isinstance(optimizer, Optimizer):
         if lr is not None:

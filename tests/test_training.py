@@ -8,6 +8,7 @@ import pytest
 
 from minigrad import MLP, SGD, Adam, Tensor, evaluate, fit, loss, losses, nn
 from minigrad.engine.errors import DomainError, DTypeError, GradientError, LabelError, ShapeError
+from minigrad.optim import Plateau
 
 G = np.random.default_rng(0)
 X = G.standard_normal((90, 3))
@@ -127,6 +128,31 @@ class TestARun:
         out = capsys.readouterr().out.splitlines()
         assert len(out) == 10
         assert out[-1].startswith("epoch 25: loss ")
+
+    def test_waits_with_a_schedule_for_the_loss_to_fall(self):
+        model = net()
+        optimizer = SGD(model.parameters(), lr=Plateau(0.1, patience=1, factor=0.5))
+        fit(model, (X, G.standard_normal(90)), loss="mse", optimizer=optimizer, epochs=30, validation=0.3)
+        assert optimizer.lr < 0.1
+
+    def test_draws_dropout_from_run_epoch_and_step_alone(self):
+        runs = []
+        for waste in (0, 7):
+            model = nn.Sequential(nn.Linear(3, 8, rng=0), nn.Dropout(0.5, rng=1), nn.Linear(8, 1, rng=2))
+            model.layers[1].rng.random(waste)
+            runs.append(fit(model, (X, Y), loss="mse", epochs=2).rows[-1].running)
+        assert runs[0] == runs[1]
+
+    def test_warns_of_a_sum_where_a_mean_was_meant(self):
+        summed = losses.get("mse", reduction="sum")
+        with pytest.warns(
+            UserWarning, match=r'fit: reduction="sum" multiplies the gradient by n = 32: lr 0.01 acts like 0.32'
+        ) as seen:
+            fit(net(), (X, Y), loss=summed, optimizer="sgd", lr=0.01, epochs=1)
+        assert seen[0].filename == __file__
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            fit(net(), (X, Y), loss=summed, optimizer="sgd", lr=1e-5, epochs=1)
 
 
 class TestValidation:
