@@ -8,7 +8,9 @@ import subprocess
 import sys
 import time
 
-from benchmarks.peers import CASES, PEERS
+from benchmarks.peers import CASES, PEERS, described
+
+WARM_UP = 0.5  # seconds
 
 
 def serve(peer, case):
@@ -18,7 +20,8 @@ def serve(peer, case):
     except ImportError as error:
         print(json.dumps({"missing": str(error)}), flush=True)
         return
-    for _ in range(200):
+    start = time.perf_counter()
+    while time.perf_counter() - start < WARM_UP:
         step()
     print(json.dumps({"ready": True}), flush=True)
     for line in sys.stdin:
@@ -56,7 +59,7 @@ def rounds(case, threads, number, seconds):
     """Seconds per step by peer, one list entry per round; the peers take turns within a round."""
     peers = {name: Peer(name, case, threads) for name in PEERS}
     peers = {name: peer for name, peer in peers.items() if not peer.missing}
-    counts = {name: max(20, int(seconds / peer.measure(50))) for name, peer in peers.items()}
+    counts = {name: max(3, int(seconds / peer.measure(3))) for name, peer in peers.items()}
     taken = {name: [] for name in peers}
     for _ in range(number):
         for name, peer in peers.items():
@@ -80,11 +83,10 @@ def main():
         serve(*options.serve)
         return
     everything = {}
-    print(f"one training step, {options.threads} BLAS thread(s), {options.rounds} rounds of {options.seconds} s")
+    print(f"{options.threads} BLAS thread(s), {options.rounds} rounds of {options.seconds} s")
     for case in options.cases:
         taken = everything[case] = rounds(case, options.threads, options.rounds, options.seconds)
-        sizes, n = CASES[case]
-        print(f"{case}  {'-'.join(map(str, sizes))}, batch {n}")
+        print(f"{case}: {described(case)}")
         for name, times in taken.items():
             ratios = sorted(t / plain for t, plain in zip(times, taken["plain NumPy"], strict=True))
             time_, ratio = statistics.median(times) * 1e6, statistics.median(ratios)

@@ -14,6 +14,26 @@ def he_normal(sizes, rng):
     return weights, [np.zeros(n, np.float32) for n in sizes[1:]]
 
 
+def huber(pred, target, delta=1.0):
+    """Mean Huber loss and its gradient."""
+    r = pred - target
+    size = np.abs(r)
+    value = np.where(size <= delta, 0.5 * r * r, delta * (size - 0.5 * delta)).mean()
+    return value, np.clip(r, -delta, delta) / r.size
+
+
+def cross_entropy(z, y):
+    """Mean cross-entropy of labels and its gradient."""
+    z = z - z.max(1, keepdims=True)
+    e = np.exp(z)
+    total = e.sum(1, keepdims=True)
+    rows = np.arange(len(y))
+    value = (np.log(total[:, 0]) - z[rows, y]).mean()
+    g = e / total
+    g[rows, y] -= 1
+    return value, g / len(y)
+
+
 class Step:
     """Parameters, Adam's state, and one step."""
 
@@ -31,14 +51,7 @@ class Step:
             z = activations[-1] @ w + b
             activations.append(z if i == len(self.weights) - 1 else np.maximum(z, 0))
         z = activations.pop()
-        z = z - z.max(1, keepdims=True)
-        e = np.exp(z)
-        total = e.sum(1, keepdims=True)
-        rows = np.arange(len(y))
-        loss = (np.log(total[:, 0]) - z[rows, y]).mean()
-        g = e / total
-        g[rows, y] -= 1
-        g /= len(y)
+        loss, g = cross_entropy(z, y)
         grad_w, grad_b = [], []
         for i in reversed(range(len(self.weights))):
             grad_w.insert(0, activations[i].T @ g)

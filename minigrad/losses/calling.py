@@ -7,7 +7,8 @@ function is differentiated.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -48,10 +49,8 @@ class Call:
     divisor: float | None
     keep: Array | None
 
-    # --- values ----------------------------------------------------------------------------------------------------
     def values(self, pred: Any) -> Any:
         """One value per sample: what the function says, event axes summed."""
-        pred = _filled(pred, self.keep)
         values = self._asked("its function", self.loss.function, pred)
         shape = getattr(values, "shape", None)
         if shape == self.batch or (self.loss.coupled and shape == pred.shape[1 : len(self.batch)]):
@@ -66,40 +65,57 @@ class Call:
             )
         return values
 
+    def weighted(self, pred: Any) -> Any:
+        """WL of every sample."""
+        values = self.values(pred)
+        return values if self.weight is None else values * self.weight
+
     def value(self, pred: Array) -> Array:
         """The answer, on arrays."""
-        values = self._weighted(self.values(pred))
+        pred = _filled(pred, self.keep)
         if self.divisor is not None:
-            return self.total(values).astype(pred.dtype)
+            sums = [_sum(block.weighted(pred[rows])) for rows, block in self.blocks(pred)]
+            return np.asarray(sum(sums) / self.divisor).astype(pred.dtype)
+        values = self.weighted(pred)
         return np.array(values, pred.dtype) if values.base is not None else values.astype(pred.dtype, copy=False)
 
     def through(self, pred: Any) -> Any:
         """The answer, recorded operation by operation."""
-        values = self._weighted(self.values(pred))
-        return values if self.divisor is None else mean(values, self)
+        weighted = self.weighted(_filled(pred, self.keep))
+        return weighted if self.divisor is None else mean(weighted, self)
 
-    def total(self, weighted: Array) -> Array:
-        """Σ wL over the divisor, added in float64."""
-        return np.asarray(np.add.reduce(weighted, None, np.float64) / self.divisor).astype(weighted.dtype)
-
-    def _weighted(self, values: Any) -> Any:
-        return values if self.weight is None else values * self.weight
-
-    # --- slopes ----------------------------------------------------------------------------------------------------
     def slope(self, g: Array, pred: Array) -> Array:
         """d(answer)/d(pred) by the closed form, given the gradient g of the answer."""
-        slope = self._asked("its closed form grad=", self.loss.grad, _filled(pred, self.keep))
-        if getattr(slope, "shape", None) != pred.shape or slope.dtype not in FLOATS:
-            raise self._broken(
-                f"expected its closed form grad= to return floats of the shape of pred, {pred.shape}, got "
-                f"{_kind_of(slope)}"
-            )
-        scale = g if self.weight is None else g * self.weight
+        pred, out = _filled(pred, self.keep), np.empty(pred.shape, pred.dtype)
+        for rows, block in self.blocks(pred):
+            slope = block._asked("its closed form grad=", self.loss.grad, pred[rows])
+            if getattr(slope, "shape", None) != pred[rows].shape or slope.dtype not in FLOATS:
+                raise self._broken(
+                    "expected its closed form grad= to return floats of the shape of pred, "
+                    f"{pred[rows].shape}, got {_kind_of(slope)}"
+                )
+            np.multiply(slope, block.share(g[rows] if g.ndim else g, pred.ndim), out=out[rows], casting="same_kind")
+        return out
+
+    def share(self, g: Array, ndim: int) -> Array:
+        """What the slope of each value is multiplied by, given the gradient g of the answer."""
+        share = g if self.weight is None else g * self.weight
         if self.divisor is not None:
-            scale = scale / self.divisor
-        if np.ndim(scale):
-            scale = np.broadcast_to(scale, self.batch).reshape(self.batch + (1,) * (pred.ndim - len(self.batch)))
-        return np.multiply(slope, scale).astype(pred.dtype, copy=False)
+            share = share / self.divisor
+        if np.ndim(share):
+            share = np.broadcast_to(share, self.batch).reshape(self.batch + (1,) * (ndim - len(self.batch)))
+        return share
+
+    def blocks(self, pred: Array) -> Iterator[tuple[Any, Call]]:
+        """The same call on blocks of rows that a cache holds: no row knows of another, unless the loss is coupled."""
+        if pred.size <= 2 * BLOCK or self.loss.coupled or any(map(np.ndim, self.params.values())):
+            yield ..., self
+            return
+        step = max(1, BLOCK * len(pred) // pred.size)
+        for rows in (slice(i, i + step) for i in range(0, len(pred), step)):
+            target = None if self.target is None else self.target[rows]
+            weight = self.weight[rows] if self.weight is not None and len(self.weight) > 1 else self.weight
+            yield rows, replace(self, target=target, weight=weight, batch=(len(pred[rows]), *self.batch[1:]), keep=None)
 
     # --- asking the author's functions -----------------------------------------------------------------------------
     def _asked(self, what: str, function: Any, pred: Any) -> Any:
@@ -133,9 +149,10 @@ class Call:
         return "return them unreduced, minigrad takes the mean; if it couples the batch, say coupled=True"
 
 
+BLOCK = 1 << 15  # numbers that are worked on at once
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 mean = Op(
-    lambda weighted, call: call.total(weighted),
+    lambda weighted, call: np.asarray(_sum(weighted) / call.divisor).astype(weighted.dtype),
     {"weighted": lambda g, weighted_shape, call: np.broadcast_to(g / call.divisor, weighted_shape)},
     name="mean",
 )
@@ -219,6 +236,11 @@ def _filled(values: Any, keep: Array | None) -> Any:
     data = values.data if isinstance(values, Tensor) else values
     wide = keep.reshape(keep.shape + (1,) * (data.ndim - keep.ndim))
     return np.where(wide, values, data[tuple(np.argwhere(keep)[0])] if keep.any() else np.zeros((), data.dtype))
+
+
+def _sum(values: Array) -> Any:
+    """Σ in float64, whatever the dtype."""
+    return np.add.reduce(values, None, np.float64)
 
 
 def _as_tensor(value: Any, dtype: Any) -> Tensor:

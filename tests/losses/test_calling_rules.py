@@ -346,3 +346,18 @@ def test_the_order_of_the_samples_does_not_matter(name):
     order = RNG.permutation(6)
     each = loss(pred, target, reduction="none").data
     assert close(loss(pred[order], None if target is None else target[order], reduction="none"), each[order])
+
+
+@pytest.mark.parametrize("name", every(lambda loss: uncoupled(loss) and loss.grad is not None))
+def test_a_large_batch_which_is_worked_on_in_blocks_gives_what_its_parts_give(name, monkeypatch):
+    from minigrad.losses import calling
+
+    loss, pred, target = sampled(losses.get(name), n=60)
+    mask, weight = RNG.uniform(size=60) > 0.3, RNG.uniform(0, 2, 60)
+    options = [{}, {"mask": mask}, {"sample_weight": weight, "reduction": "weighted_mean"}, {"reduction": "none"}]
+    whole = [loss.value_and_grad(pred, target, **option) for option in options]
+    monkeypatch.setattr(calling, "BLOCK", 16)
+    for option, expected in zip(options, whole, strict=True):
+        value, slope = loss.value_and_grad(pred, target, **option)
+        assert close(value, expected[0])
+        assert np.array_equal(slope, expected[1])
