@@ -6,6 +6,7 @@ the engine differentiates that for a second derivative, and the tests compare wi
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -56,6 +57,16 @@ softplus = elementwise(lambda x: np.logaddexp(0, x), name="softplus", x=lambda x
 """ln(1 + e^x), exact in both tails."""
 
 
+def _times_exp(a: Array, x: Array) -> Array:
+    limit = math.floor(-math.log(np.finfo(x.dtype).tiny))
+    near = np.clip(x, -limit, limit)
+    return np.where(a == 0, 0, a * np.exp(near) * np.exp(x - near))
+
+
+times_exp = Elementwise(_times_exp, {"a": lambda g, x: times_exp(g, x), "x": lambda out: out}, name="times_exp")
+"""a·e^x, also where e^x alone is no float."""
+
+
 def _below(z: Array) -> tuple[Array, Array, Any, Array]:
     """Scores less the largest of their row, e to that power but 0 for the largest itself, its place, and their sum.
 
@@ -100,21 +111,21 @@ def _log_softmax_rule(g: Array, z: Array) -> Array:
     return g * q - p * _others(g)
 
 
-def _below_reference(z: Any) -> tuple[Any, Any, Any]:
-    """`_below` in ordinary operations: where the largest score is, the scores less that, the sum of the others' e^."""
+def _below_reference(z: Any) -> tuple[Any, Any]:
+    """`_below` in ordinary operations: the scores less the largest of their row, and the sum of the others' e^."""
     top = z.argmax(-1)[..., None] == np.arange(z.shape[-1])
-    low = z - np.sum(np.where(top, z, 0), -1, keepdims=True)
-    return top, low, np.sum(np.where(top, 0, np.exp(low)), -1, keepdims=True)
+    low = np.where(top, 0, z - np.sum(np.where(top, z, 0), -1, keepdims=True))
+    return low, np.sum(np.where(top, 0, np.exp(low)), -1, keepdims=True)
 
 
 def _log_softmax_reference(z: Any) -> Any:
-    _, low, rest = _below_reference(z)
+    low, rest = _below_reference(z)
     return low - np.log1p(rest)
 
 
 def _softmax_reference(z: Any) -> Any:
-    top, low, rest = _below_reference(z)
-    return np.where(top, 1, np.exp(low)) / (1 + rest)
+    low, rest = _below_reference(z)
+    return np.exp(low) / (1 + rest)
 
 
 def _softmax_rule(g: Array, z: Array) -> Array:

@@ -231,7 +231,8 @@ def focal(
     Lin 2017, doi:10.1109/ICCV.2017.324.
     """
     x = (2 * target - 1) * pred
-    return _weighed(target, alpha) * sigmoid(-x) ** gamma * softplus(-x)
+    far = np.clip(x, math.log(np.finfo(pred.dtype).tiny), None)  # below, σ(−x) is 1 and its slope 0: 0 · inf
+    return _weighed(target, alpha) * sigmoid(-far) ** gamma * softplus(-x)
 
 
 # --- margins ----------------------------------------------------------------------------------------------------------

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import numpy as np
 
+from minigrad.engine.fused import softplus, times_exp
 from minigrad.losses.loss import Loss, loss
 from minigrad.losses.parameters import between, positive
 from minigrad.losses.registry import hookimpl
-from minigrad.ops import softplus
 
 Array = Any
 Full = Annotated[bool, "whether to add the terms that do not depend on pred"]
 
 
-def _times(a: Array, pred: Array, target: Array) -> Array:
-    """a·r, also where r alone is too large for a float."""
+def _of_difference(f: Callable[[Array], Array], pred: Array, target: Array) -> Array:
+    """A linear f of r, also where r alone is too large for a float."""
     r = pred - target
-    return np.where(np.abs(r) == math.inf, a * pred - a * target, a * r)
+    return np.where(np.abs(r) == math.inf, f(pred) - f(target), f(r))
 
 
 @loss(kinks=(), claims="convex symmetric", grad=lambda pred, target: 2 * (pred - target))
@@ -188,7 +189,8 @@ def quantile(
 
     Koenker, Bassett 1978, doi:10.2307/1913643.
     """
-    return _times(_quantile_slope(pred, target, quantile=quantile), pred, target)
+    slope = _quantile_slope(pred, target, quantile=quantile)
+    return _of_difference(lambda v: slope * v, pred, target)
 
 
 _LANCZOS = (
@@ -234,17 +236,15 @@ def poisson_nll(pred: Array, target: Array, *, full: Full = False) -> Array:
     return rate - gain + _log_factorial(target) if full else rate - gain
 
 
-def _standardised(pred: Array, target: Array) -> tuple[Array, Array]:
-    """The error u = r/sd and k = sd^−½: in two steps of k r/sd is a float also where 1/sd is none."""
-    mean, log_var = pred[..., 0], pred[..., 1]
-    k = np.exp(-0.25 * log_var)
-    k = np.where((k == math.inf) & (mean == target), 0, k)  # 0 · inf
-    return _times(k, mean, target) * k, k
+def _error(pred: Array, target: Array, x: Array) -> Array:
+    """r·e^x."""
+    return _of_difference(lambda v: times_exp(v, x), pred, target)
 
 
 def _gaussian_slope(pred: Array, target: Array, *, full: bool) -> Array:
-    u, k = _standardised(pred, target)
-    return np.stack([u * k * k, 0.5 * (1 - u) * (1 + u)], -1)
+    mean, s = pred[..., 0], pred[..., 1]
+    u = _error(mean, target, -0.5 * s)
+    return np.stack([_error(mean, target, -s), 0.5 * (1 - u) * (1 + u)], -1)
 
 
 @loss(
@@ -274,8 +274,9 @@ def gaussian_nll(pred: Array, target: Array, *, full: Full = False) -> Array:
 
     Nix, Weigend 1994, doi:10.1109/ICNN.1994.374138.
     """
-    u, _ = _standardised(pred, target)
-    value = 0.5 * pred[..., 1] + 0.5 * u * u
+    mean, s = pred[..., 0], pred[..., 1]
+    u, v = (_error(mean, target, -0.5 * s) for _ in range(2))  # equal, but each sends back its own half of the slope
+    value = 0.5 * s + 0.5 * u * v
     return value + 0.5 * math.log(2 * math.pi) if full else value
 
 
