@@ -63,7 +63,9 @@ def _times_exp(a: Array, x: Array) -> Array:
     return np.where(a == 0, 0, a * np.exp(near) * np.exp(x - near))
 
 
-times_exp = Elementwise(_times_exp, {"a": lambda g, x: times_exp(g, x), "x": lambda out: out}, name="times_exp")
+times_exp: Elementwise = Elementwise(
+    _times_exp, {"a": lambda g, x: times_exp(g, x), "x": lambda out: out}, name="times_exp"
+)
 """a·e^x, also where e^x alone is no float."""
 
 
