@@ -29,9 +29,15 @@ def number(value: float | None) -> str:
         return "0"
     if 0.0995 <= abs(value) < 1000:
         return f"{value:.3f}" if abs(value) < 100 else f"{value:.1f}"
+    if 0.000995 <= abs(value) < 0.00995:
+        return f"{value:.2g}"
     if 0.00995 <= abs(value) < 9999.5:
         return f"{value:.3g}" if abs(value) < 1 else f"{value:.0f}"
-    return f"{value:.1e}".replace("e-0", "e-").replace("e+0", "e").replace("e+", "e")
+    return _exponent(f"{value:.0e}" if not 1e-99 < abs(value) < 9.5e99 else f"{value:.1e}")
+
+
+def _exponent(text: str) -> str:
+    return text.replace("e-0", "e-").replace("e+0", "e").replace("e+", "e")
 
 
 # --- the head ---------------------------------------------------------------------------------------------------------
@@ -54,16 +60,24 @@ def _values(values: Any) -> str:
 
 # --- the table --------------------------------------------------------------------------------------------------------
 def _table(trace: Trace) -> list[str]:
-    labels, notes = _labels(trace.rows), [_note(row) for row in trace.rows]
-    room = WIDTH - LENGTHS - max(PARAMETERS, *map(len, notes))
-    width = min(room, max(map(len, [*labels, "input"])))
-    cut = [label if len(label) <= width else f"{label[: width - 1]}…" for label in labels]
+    width, labels, notes = _fitting(trace.rows)
     return [
         _line("", width, COLUMNS),
         _line("loss", width, ["", "", number(trace.start), "1.000" if trace.start else "–"]),
-        *(_line(label, width, _cells(row)) + note for label, row, note in zip(cut, trace.rows, notes, strict=True)),
-        _line("input", width, [number(trace.product)]),
+        *(_line(label, width, _cells(row)) + note for label, row, note in zip(labels, trace.rows, notes, strict=True)),
+        _line("input", width, [number(trace.lengths[-1])]),
     ]
+
+
+def _fitting(rows: tuple[Row, ...]) -> tuple[int, list[str], list[str]]:
+    """Labels and notes as wide as there is room for: the longest form that fits, else labels that are cut."""
+    for arrow, word in (("{:>{}} → {:<{}}", "mean slope"), ("{:>{}} → {:<{}}", "slope"), ("{0}→{2}", "slope")):
+        labels, notes = _labels(rows, arrow), [_note(row, word) for row in rows]
+        width = max(map(len, [*labels, "input"]))
+        room = WIDTH - LENGTHS - max(PARAMETERS, *map(len, notes))
+        if width <= room:
+            return width, labels, notes
+    return room, [label if len(label) <= room else f"{label[: room - 1]}…" for label in labels], notes
 
 
 def _line(label: str, width: int, cells: Iterable[str]) -> str:
@@ -71,12 +85,15 @@ def _line(label: str, width: int, cells: Iterable[str]) -> str:
     return f"{label:<{width}}{''.join(placed)}".rstrip()
 
 
-def _labels(rows: tuple[Row, ...]) -> list[str]:
+def _labels(rows: tuple[Row, ...], arrow: str) -> list[str]:
     """Names, and beside those of linear modules their sizes, in columns of their own."""
     width = max(len(row.name) for row in rows)
-    before, after = (max((len(str(row.sizes[k])) for row in rows if row.kind == "linear"), default=0) for k in (0, 1))
-    sizes = [f"  {row.sizes[0]:>{before}} → {row.sizes[1]:<{after}}" if row.kind == "linear" else "" for row in rows]
-    return [f"{row.name:<{width}}{size}" for row, size in zip(rows, sizes, strict=True)]
+    wide = [max((len(str(row.sizes[k])) for row in rows if row.kind == "linear"), default=0) for k in (0, 1)]
+    sizes = [arrow.format(row.sizes[0], wide[0], row.sizes[1], wide[1]) for row in rows]
+    return [
+        f"{row.name:<{width}}  {size}" if row.kind == "linear" else row.name
+        for row, size in zip(rows, sizes, strict=True)
+    ]
 
 
 def _cells(row: Row) -> list[str]:
@@ -84,25 +101,36 @@ def _cells(row: Row) -> list[str]:
     if row.weight is None:
         return cells
     share = "–" if row.share is None else f"{100 * row.share:.1f} %" if row.share < 0.9995 else "100 %"
-    pull = "–" if row.pull is None else f"{row.pull:+.3f}" if abs(row.pull) < 9.9995 else f"{row.pull:+.1e}"
-    return [*cells, number(row.weight), number(row.bias), share, pull]
+    return [*cells, number(row.weight), number(row.bias), share, _signed(row.pull)]
 
 
-def _note(row: Row) -> str:
+def _signed(value: float | None) -> str:
+    if value is None:
+        return "–"
+    return f"{value:+.3f}" if abs(value) < 9.9995 else _exponent(f"{value:+.0e}")
+
+
+def _note(row: Row, words: str) -> str:
     """What stands in place of parameters beside an activation."""
     if row.slope is None:
         return ""
-    units, word, count = row.sizes[1], "dead" if row.dead else "quiet", row.dead or row.quiet
-    return f"  mean slope {number(row.slope)}  {word} {count} of {units}"
+    word, count = ("dead", row.dead) if row.dead else ("quiet", row.quiet)
+    return f"  {words} {number(row.slope)} {word} {count} of {len(row.slopes)}"
 
 
 def _product(trace: Trace) -> list[str]:
+    """The product of all factors, where there is one path, or how far the single paths agree with autograd."""
+    off = _exponent(f"{trace.difference:.0e}") if trace.difference else "0"
+    if trace.product is None:
+        steps, arrives = (
+            sum(row.handed_on for row in trace.rows[:-1]),
+            f"  autograd {number(trace.autograd)} at the input",
+        )
+        said = f"no single path; {steps} times all that leaves one module arrives at the next:"
+        return [*said.split(" "), f" difference {off}", arrives]
     factors = [number(row.factor) for row in trace.rows if row.factor is not None]
-    off = f"{trace.difference:.0e}".replace("e-0", "e-").replace("0e+00", "0")
-    return [
-        *f"{' × '.join([number(trace.start), *factors])} = {number(trace.product)}".split(" "),
-        f"  autograd {number(trace.autograd)}", f"  difference {off}",
-    ]  # fmt: skip
+    product = f"{' × '.join([number(trace.start), *factors])} = {number(trace.product)}"
+    return [*product.split(" "), f"  autograd {number(trace.autograd)}", f"  difference {off}"]
 
 
 # --- the sentences ----------------------------------------------------------------------------------------------------
@@ -113,7 +141,9 @@ def _sentences(trace: Trace) -> list[str]:
 
 def _sent(trace: Trace) -> str:
     lead = f"{trace.verdict}: t".capitalize() if trace.verdict else "T"
-    sends = f"sends {number(trace.start)}" if trace.start else "sends nothing, and no layer learns from this sample"
+    at_most = f" of at most {trace.most:.4g}" if trace.most else ""
+    nothing = "sends nothing, and no layer learns from this sample"
+    sends = f"sends {number(trace.start)}{at_most}" if trace.start else nothing
     return "; ".join([f"{lead}he loss {sends}", *(_would_send(trace, other) for other in trace.also)]) + "."
 
 
@@ -123,7 +153,7 @@ def _would_send(trace: Trace, other: Other) -> str:
     said = f"{other.loss} would send {number(other.start)}"
     if not trace.start:
         return said
-    at_input = trace.product / other.lengths[-1] if other.lengths[-1] else 1.0
+    at_input = trace.lengths[-1] / other.lengths[-1] if other.lengths[-1] else 1.0
     if abs(at_input / other.ratio - 1) < 1e-9:
         return f"{said}, {_times(other.ratio)} at every layer"
     return f"{said}, {_times(other.ratio)} at the last layer, {_times(at_input)} at the input"
@@ -132,7 +162,11 @@ def _would_send(trace: Trace, other: Other) -> str:
 def _times(ratio: float) -> str:
     if abs(ratio - 1) < 1e-9:
         return "the same"
-    return f"{ratio:.3g} times less" if ratio > 1 else f"{1 / ratio:.3g} times more"
+    return f"{_ratio(ratio)} times less" if ratio > 1 else f"{_ratio(1 / ratio)} times more"
+
+
+def _ratio(value: float) -> str:
+    return f"{value:.3g}" if value < 999.5 else number(value)
 
 
 def _kept(trace: Trace) -> list[str]:
@@ -158,8 +192,8 @@ def _end(trace: Trace) -> list[str]:
     at = next((row for row in trace.rows if row.arrives and not row.leaves), None)
     if at is None:
         return []
-    flat = at.kind == "activation" and at.dead == at.sizes[1]
-    why = f"all {at.sizes[1]} units are dead" if flat else "it lets nothing through"
+    flat = at.kind == "activation" and at.dead == len(at.slopes)
+    why = f"all {at.dead} units are dead" if flat else "it lets nothing through"
     return [f"The gradient ends at {at.name}: {why}, and no layer before it hears this sample."]
 
 

@@ -9,36 +9,34 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextvars import copy_context
 from dataclasses import asdict, dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from minigrad import losses, nn
-from minigrad.engine.errors import GradientError, ShapeError
 from minigrad.engine.graph import recording
-from minigrad.engine.tensor import Tensor
 from minigrad.explain import text
+from minigrad.explain.calls import Calls, path_of
+from minigrad.explain.heard import Heard, batch, check_kinds, chosen, hear, model_or_error, most, prediction
 from minigrad.explain.way_back import (
+    Chain,
     Received,
     Step,
-    chain_of,
+    at_input,
     double,
     is_activation,
-    is_chain,
     is_linear,
-    polar,
+    lengths,
     received,
     slopes,
-    states_of,
-    way_back,
 )
 from minigrad.losses import Loss
-from minigrad.losses.kinds import CLASSES
 
 Array = Any
 QUIET = 0.05  # a unit whose slope is smaller lets hardly anything through
-SURE = 0.9
-LETTERS = {"logit": "z", "logits": "z", "prob": "p", "log_probs": "ln p"}
+MIXED = 1e-6  # a larger difference between product and autograd has a reason that the reader must know
+CANCELLED = 1e-9  # a gradient so much smaller than what the modules could have made of it is a difference of equals
 
 
 # --- the record -------------------------------------------------------------------------------------------------------
@@ -54,6 +52,7 @@ class Row:
         factor: ‖Jᵀu‖ with u = g/a: ‖W u‖ or ‖φ′(z)∘u‖; None where nothing arrives.
         leaves: arrives · factor, which arrives at the next row.
         running: leaves / start, the product of the factors so far; None where the start is 0.
+        handed_on: whether what leaves is all that arrives at the next row: always in a chain.
         most: what no factor exceeds: σ_max(W), or max |φ′(z)|; None for other modules.
         weight: ‖∂ℓ/∂W‖, for other modules ‖∂ℓ/∂θ‖ over all parameters; None without parameters.
         bias: ‖∂ℓ/∂b‖.
@@ -63,6 +62,7 @@ class Row:
         dead: how many of them have φ′ = 0.
         quiet: how many have |φ′| < 0.05, the dead included.
         gradient: g itself, flat.
+        slopes: |φ′(z)| of every unit of an activation.
     """
 
     name: str
@@ -72,6 +72,7 @@ class Row:
     factor: float | None
     leaves: float
     running: float | None
+    handed_on: bool = True
     most: float | None = None
     weight: float | None = None
     bias: float | None = None
@@ -81,6 +82,7 @@ class Row:
     dead: int = 0
     quiet: int = 0
     gradient: tuple[float, ...] = ()
+    slopes: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -106,10 +108,12 @@ class Trace:
         verdict: "right", "right and sure", "wrong" or "wrong and sure" where targets are classes, else None.
         value: its loss.
         start: ‖∂ℓ/∂out‖ of this sample alone, no mean taken.
+        most: what that never exceeds beside this target, where the loss has such a bound.
         rows: the modules, from the loss to the input.
-        product: start times all factors: ‖∂ℓ/∂x‖.
-        autograd: the same by one backward pass through model and loss.
-        difference: between these two, relative.
+        product: start times all factors: ‖∂ℓ/∂x‖; None where the model's paths part.
+        autograd: ‖∂ℓ/∂x‖ by one backward pass through the model.
+        difference: between these two, relative; where paths part, the largest between what leaves a module and what
+            arrives at the next, of those with a single path.
         also: other losses on the same sample.
         remarks: what else the reader must know of this loss and model.
     """
@@ -124,8 +128,9 @@ class Trace:
     verdict: str | None
     value: float
     start: float
+    most: float | None
     rows: tuple[Row, ...]
-    product: float
+    product: float | None
     autograd: float
     difference: float
     also: tuple[Other, ...] = ()
@@ -134,20 +139,21 @@ class Trace:
     @property
     def lengths(self) -> tuple[float, ...]:
         """The length of the gradient where it arrives: at every row, and at the input."""
-        return (*(row.arrives for row in self.rows), self.product)
+        return (*(row.arrives for row in self.rows), self.autograd if self.product is None else self.product)
 
     def to_dict(self) -> dict[str, Any]:
         """The record in numbers, strings and lists, ready for JSON."""
-        return {key: _listed(value) for key, value in asdict(self).items()}
+        return {key: listed(value) for key, value in asdict(self).items()}
 
     def __str__(self) -> str:
         return text.of_trace(self)
 
 
-def _listed(value: Any) -> Any:
+def listed(value: Any) -> Any:
+    """Tuples as lists, all the way down."""
     if isinstance(value, dict):
-        return {key: _listed(part) for key, part in value.items()}
-    return [_listed(part) for part in value] if isinstance(value, (list, tuple)) else value
+        return {key: listed(part) for key, part in value.items()}
+    return [listed(part) for part in value] if isinstance(value, (list, tuple)) else value
 
 
 # --- one sample of it -------------------------------------------------------------------------------------------------
@@ -159,7 +165,8 @@ def trace(
     It is computed in float64 on a copy: the model, its gradients and its modes stay as they are.
 
     Args:
-        model: a chain (an MLP, a Sequential, chains in chains), or any module, which is then one step.
+        model: a chain (an MLP, a Sequential, chains in chains), or any module: its innermost modules are then traced in
+            the order of their calls.
         loss: a name or a Loss.
         x: a batch; one sample without a batch axis counts as a batch of one.
         y: its targets, as `fit` takes them.
@@ -176,139 +183,66 @@ def trace(
         ValueError: a loss in `also` reads another kind of prediction.
         GradientError: the gradient that the loss sends is not finite.
     """
-    if not isinstance(model, nn.Module):
-        raise TypeError(f"trace: expected a Module, got {model!r:.60}; give the model itself, trace(model, loss, x, y)")
+    model_or_error("trace", model)
     first = losses.get(loss)
     others = [losses.get(other) for other in ([also] if isinstance(also, (str, Loss)) else also)]
     for other in others:
-        _check_kind(first, other)
-    return copy_context().run(_traced, double(model), first, *_batch(x, y), sample, others)
-
-
-def _check_kind(loss: Loss, other: Loss) -> None:
-    if other.pred != loss.pred:
-        raise ValueError(
-            f"trace: expected losses in also= that read the same outputs as {loss}, got {loss} ({loss.pred}) and "
-            f"{other} ({other.pred}); write it as @loss(pred={loss.pred!r}, target={loss.target!r}) and "
-            "four lines"
-        )
-
-
-def _batch(x: Any, y: Any) -> tuple[Array, Array | None]:
-    x = np.asarray(x.data if isinstance(x, Tensor) else x, np.float64)
-    y = None if y is None else np.asarray(y.data if isinstance(y, Tensor) else y)
-    if x.ndim == 1:
-        x, y = x[None], None if y is None else y[None]
-    if not len(x) or (y is not None and len(x) != len(y)):
-        raise ShapeError(f"trace: expected a batch with a target for each sample, got x {x.shape}, y {np.shape(y)}")
-    return x, y
+        check_kinds("trace", first, other)
+    return copy_context().run(_traced, double(model), first, *batch("trace", x, y), sample, others)
 
 
 def _traced(model: nn.Module, loss: Loss, x: Array, y: Any, sample: int | str, others: list[Loss]) -> Trace:
     recording.set(True)  # in a context of our own, see `trace`
-    chain = chain_of(model)
-    states = states_of(chain, x)
-    heard, *heard_too = [_hear(each, states[-1], y) for each in (loss, *others)]
-    i = _chosen(sample, heard)
-    steps = list(way_back(chain, states, heard.delta))
-    start = float(steps[0].length[i])
+    path = path_of(model, x)
+    heard, *heard_too = [hear("trace", each, path.out, y) for each in (loss, *others)]
+    i = chosen("trace", sample, heard)
+    start, steps = float(lengths(heard.delta)[i]), path.back(heard.delta)
     rows = tuple(_row(step, i, start) for step in steps)
-    autograd = float(_autograd(model, heard, x)[i])
+    autograd = float(at_input(model, x, heard.delta)[i])
+    single = path.direct and all(row.handed_on for row in rows)
+    product = rows[-1].leaves if single else None
     return Trace(
-        **_prediction(heard, states[-1][i], i), loss=str(loss), sample=i, samples=len(x), value=float(heard.value[i]),
-        start=start, rows=rows, product=rows[-1].leaves, autograd=autograd,
-        difference=abs(rows[-1].leaves - autograd) / (autograd or 1),
-        also=tuple(_other(each, chain, [state[[i]] for state in states], i, start) for each in heard_too),
-        remarks=tuple(_remarks(loss, model)),
+        **prediction(heard, path.out[i], i), loss=str(loss), sample=i, samples=len(x), value=float(heard.value[i]),
+        start=start, most=most(heard, path.out, i), rows=rows, product=product, autograd=autograd,
+        difference=_off(product, autograd) if product is not None else _largest_gap(rows),
+        also=tuple(_other(model, x, path, each, i, start) for each in heard_too),
+        remarks=(*_about(loss, model, path), *_rounding(start, rows, product, autograd)),
     )  # fmt: skip
 
 
-def _autograd(model: nn.Module, heard: Heard, x: Array) -> Array:
-    """‖∂ℓⱼ/∂xⱼ‖ of all samples, by one backward pass through model and loss."""
-    start = Tensor(x, requires_grad=True)
-    value = heard.loss(model(start), heard.target, reduction="none")
-    value.backward(np.ones(value.shape))
-    return np.zeros(len(x)) if start.grad is None else polar(start.grad.data)[0]
+def _off(value: float, truth: float) -> float:
+    return abs(value - truth) / (truth or 1)
 
 
-def _other(heard: Heard, chain: Sequence[tuple[str, nn.Module]], states: list[Array], i: int, start: float) -> Other:
-    *_, last = steps = list(way_back(chain, states, heard.delta[[i]]))
-    lengths = tuple(float(length) for length in (*(step.length[0] for step in steps), last.length[0] * last.factor[0]))
-    return Other(str(heard.loss), lengths[0], start / lengths[0] if lengths[0] else None, lengths)
+def _largest_gap(rows: Sequence[Row]) -> float:
+    return max((_off(a.leaves, b.arrives) for a, b in pairwise(rows) if a.handed_on), default=0.0)
 
 
-def _remarks(loss: Loss, model: nn.Module) -> Iterator[str]:
+def _other(model: nn.Module, x: Array, path: Chain | Calls, heard: Heard, i: int, start: float) -> Other:
+    own = float(lengths(heard.delta)[i])
+    sizes = [step.length[i] for step in path.back(heard.delta)] + [at_input(model, x, heard.delta)[i]]
+    return Other(str(heard.loss), own, start / own if own else None, tuple(map(float, sizes)))
+
+
+def _about(loss: Loss, model: nn.Module, path: Any) -> Iterator[str]:
+    name = type(model).__name__
     if loss.coupled:
         yield f"{loss} is coupled: what it sends to one sample depends on the batch."
-    if not (is_chain(model) or is_linear(model) or is_activation(model)):
-        yield f"{type(model).__name__} is no chain of modules: it is one step, and what happens inside is not seen."
+    if isinstance(path, Calls):
+        yield f"{name} is no chain: its modules stand in the order of their calls, each with its own factor."
+    elif len(path.modules) == 1 and path.modules[0][1] is model and not (is_linear(model) or is_activation(model)):
+        yield f"{name} is one step here: what happens inside of it is not seen."
 
 
-# --- what the loss says -----------------------------------------------------------------------------------------------
-@dataclass(frozen=True)
-class Heard:
-    """What a loss says to a batch: the target as it reads it, a value and a gradient for each sample."""
-
-    loss: Loss
-    target: Any
-    value: Array
-    delta: Array
-
-
-def _hear(loss: Loss, out: Array, y: Any) -> Heard:
-    loss = loss.with_(**{name: t.detach() for name, t in loss.learned.items()})  # their gradients are not ours to touch
-    target = None if y is None else losses.align(loss, y, out.shape[1:], np.float64)
-    value, delta = loss.value_and_grad(out, target, reduction="none")
-    if not np.isfinite(delta).all():
-        at = int(np.argwhere(~np.isfinite(delta))[0][0])
-        raise GradientError(
-            f"trace: expected a finite gradient from {loss}, got {delta[at]} at sample {at}, where the model says "
-            f"{out[at]}; look for nan and inf in x and in the parameters"
-        )
-    each = np.full(len(out), value) if np.ndim(value) == 0 else value.reshape(len(out), -1).sum(1)
-    return Heard(loss, target, each, delta)
-
-
-def _chosen(sample: int | str, heard: Heard) -> int:
-    if sample == "worst":
-        return int(np.argmax(polar(heard.delta)[0] if heard.loss.coupled else heard.value))
-    n = len(heard.value)
-    if not isinstance(sample, (int, np.integer)) or not -n <= sample < n:
-        raise IndexError(f'trace: expected sample "worst" or an index below {n}, got {sample!r}')
-    return int(sample) % n
-
-
-def _prediction(heard: Heard, out: Array, i: int) -> dict[str, Any]:
-    """What the model says of sample i, and what was to be said."""
-    label = None if heard.target is None else heard.target[i]
-    return {
-        "letter": LETTERS.get(heard.loss.pred, "prediction"),
-        "pred": _numbers(out),
-        "link": _link(heard.loss, out, label),
-        "target": None if label is None else label.tolist(),
-        "verdict": _verdict(heard.loss, out, label),
-    }
-
-
-def _link(loss: Loss, out: Array, label: Any) -> tuple[str, float] | None:
-    """One number in the reader's units, where these are not the model's: of one output, or of the true class."""
-    if loss.pred in ("logits", "log_probs") and np.ndim(label) == 0 and loss.own_link is None:
-        return "p_y", float(loss.link(out)[int(label)])
-    if out.size > 1 or loss.target == "sign" or not (loss.pred == "logit" or loss.target in ("count", "positive")):
-        return None
-    return "p" if loss.pred == "logit" else "rate", float(np.ravel(loss.link(out))[0])
-
-
-def _verdict(loss: Loss, out: Array, label: Any) -> str | None:
-    """Whether the sample is decided rightly, and how surely, where targets are labels and predictions are scores."""
-    if loss.target not in CLASSES or loss.pred in ("real", "params", "embedding") or np.size(label) != 1:
-        return None
-    said = "right" if np.all(loss.decide(out) == np.round(label)) else "wrong"
-    if loss.target == "sign":
-        return said
-    chances = np.ravel(loss.link(out))
-    sure = chances.max() > SURE or (chances.size == 1 and chances.min() < 1 - SURE)
-    return f"{said} and sure" if sure else said
+def _rounding(start: float, rows: Sequence[Row], product: float | None, autograd: float) -> Iterator[str]:
+    """Why the product and autograd differ, if they do."""
+    if product is None or _off(product, autograd) < MIXED:
+        return
+    reach = start * float(np.prod([row.most or row.factor or 1 for row in rows]))
+    if max(product, autograd) < CANCELLED * reach:
+        yield "The gradient cancels: what is left at the input is rounding."
+    else:
+        yield "Product and autograd differ: some module lets the samples of the batch depend on each other."
 
 
 # --- rows -------------------------------------------------------------------------------------------------------------
@@ -317,21 +251,30 @@ def _row(step: Step, i: int, start: float) -> Row:
     arrives, factor = float(step.length[i]), float(step.factor[i])
     leaves = arrives * factor
     row = Row(
-        name=step.name, kind="module", sizes=(step.h.shape[-1], step.u.shape[-1]), arrives=arrives,
+        name=step.name, kind="module", sizes=(np.shape(step.h)[-1], step.u.shape[-1]), arrives=arrives,
         factor=factor if arrives else None, leaves=leaves, running=leaves / start if start else None,
-        gradient=_numbers(arrives * step.u[i]),
+        handed_on=step.handed_on, gradient=numbers(arrives * step.u[i]),
     )  # fmt: skip
     if is_linear(step.module):
-        row = replace(row, kind="linear", most=float(np.linalg.norm(step.module.weight.data, 2)))
+        row = replace(row, kind="linear", most=_sigma_max(step.module.weight.data))
     elif is_activation(step.module):
         row = _with_slopes(row, np.abs(slopes(step.module, step.h)[i]))
     got = received(step)
     return row if got is None else _with_parameters(row, got, i)
 
 
+def _sigma_max(W: Array) -> float:
+    """The largest singular value: the root of the largest eigenvalue of WᵀW, or WWᵀ if that is smaller."""
+    scale = float(np.abs(W).max()) or 1.0
+    A = W / scale if W.shape[0] > W.shape[1] else W.T / scale
+    return scale * float(np.sqrt(max(np.linalg.eigvalsh(A.T @ A)[-1], 0)))
+
+
 def _with_slopes(row: Row, size: Array) -> Row:
-    dead, quiet = int((size == 0).sum()), int((size < QUIET).sum())
-    return replace(row, kind="activation", most=float(size.max()), slope=float(size.mean()), dead=dead, quiet=quiet)
+    return replace(
+        row, kind="activation", most=float(size.max()), slope=float(size.mean()), dead=int((size == 0).sum()),
+        quiet=int((size < QUIET).sum()), slopes=numbers(size),
+    )  # fmt: skip
 
 
 def _with_parameters(row: Row, got: Received, i: int) -> Row:
@@ -341,5 +284,6 @@ def _with_parameters(row: Row, got: Received, i: int) -> Row:
     return replace(row, weight=weight, bias=bias, share=share, pull=pull)
 
 
-def _numbers(array: Array) -> tuple[float, ...]:
+def numbers(array: Array) -> tuple[float, ...]:
+    """The entries of an array, flat."""
     return tuple(float(value) for value in np.ravel(array))
