@@ -1,7 +1,8 @@
 """How a loss is found: one hook for built-ins, this process, single files and installed packs. Only here is pluggy.
 
 A plugin is loaded alone, when one of its losses is asked for, and leaves no trace when it fails: what went wrong is
-remembered and said to whoever asks for that plugin, and nobody else notices.
+remembered and said to whoever asks for that plugin, and nobody else notices. One that hangs while it is imported cannot
+be stopped from here: `timeout -s ABRT 60 python -X faulthandler script.py` shows where it hangs.
 """
 
 from __future__ import annotations
@@ -252,7 +253,9 @@ def _installed() -> dict[str, list[EntryPoint]]:
 
 
 def _distribution(point: EntryPoint) -> tuple[str, str]:
-    return (str(point.dist.name), str(point.dist.version)) if point.dist else ("", "")
+    metadata = point.dist.metadata  # type: ignore[union-attr]  # it comes from a distribution
+    name, version = (metadata[key] if key in metadata else "" for key in ("Name", "Version"))
+    return name, version
 
 
 def _whose(point: EntryPoint) -> str:

@@ -3,7 +3,7 @@
 import pytest
 
 from minigrad import losses
-from tests.losses.packs import forget
+from tests.losses.packs import LATE, forget
 
 
 @pytest.fixture
@@ -17,3 +17,12 @@ def site(tmp_path, monkeypatch):
     with losses.isolated():
         yield folder
     forget(tmp_path)
+
+
+@pytest.fixture
+def file(tmp_path):
+    """A file with one loss, `late`."""
+    path = tmp_path / "own" / "my_loss.py"
+    path.parent.mkdir()
+    path.write_text(LATE)
+    return path

@@ -16,6 +16,10 @@ GOOD = """
         return [{name}]
 """
 
+LATE = (
+    "from minigrad import loss, losses\n@loss\ndef late(pred, target, *, by=5.0):\n    return by * abs(pred - target)\n"
+)
+
 
 def good(name):
     """The source of a pack with one loss."""
