@@ -9,6 +9,7 @@ from minigrad.engine import Tensor, elementwise, grad, no_grad, op
 
 if TYPE_CHECKING:
     from minigrad import data, errors, losses, metrics, nn, ops
+    from minigrad.explain.diff import diff
     from minigrad.explain.trace import trace
     from minigrad.losses.loss import loss
     from minigrad.losses.registry import hookimpl
@@ -31,6 +32,7 @@ _LATE = {
     "fit": "training",
     "evaluate": "training",
     "compare": "study",
+    "diff": "explain",
     "trace": "explain",
     "gradcheck": "testing",
 }
@@ -44,6 +46,7 @@ __all__ = [
     "Tensor",
     "compare",
     "data",
+    "diff",
     "elementwise",
     "errors",
     "evaluate",

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad import losses, nn
+from minigrad import losses, nn, ops
 from minigrad.engine.errors import GradientError, ShapeError
 from minigrad.engine.tensor import Tensor
 from minigrad.explain.way_back import lengths
@@ -36,6 +36,11 @@ class Heard:
     target: Any
     value: Array
     delta: Array
+
+    @property
+    def letter(self) -> str:
+        """What the probability is called: of yes, or of the true class."""
+        return "p_y" if PRED[self.loss.pred].events else "p"
 
 
 def batch(where: str, x: Any, y: Any) -> tuple[Array, Array | None]:
@@ -76,14 +81,19 @@ def hear(where: str, loss: Loss, out: Array, y: Any) -> Heard:
     loss, target = aligned(loss, out, y)
     # Parts of a sum that couple the batch have no values by sample: they are added up.
     value, delta = loss.value_and_grad(out, target, reduction="sum" if loss.coupled else "none")
-    if not np.isfinite(delta).all():
-        at = int(np.argwhere(~np.isfinite(delta))[0][0])
-        raise GradientError(
-            f"{where}: expected a finite gradient from {loss}, got {delta[at]} at sample {at}, where the model says "
-            f"{out[at]}; look for nan and inf in x and in the parameters"
-        )
     each = np.full(len(out), value) if loss.coupled else np.reshape(value, (len(out), -1)).sum(1)
-    return Heard(loss, target, each, delta)
+    return finite(where, Heard(loss, target, each, delta), out)
+
+
+def finite(where: str, heard: Heard, out: Array) -> Heard:
+    """The same, or a GradientError that names the first sample whose gradient is not finite."""
+    if not np.isfinite(heard.delta).all():
+        at = int(np.argwhere(~np.isfinite(heard.delta))[0][0])
+        raise GradientError(
+            f"{where}: expected a finite gradient from {heard.loss}, got {heard.delta[at]} at sample {at}, where the "
+            f"model says {out[at]}; look for nan and inf in x and in the parameters"
+        )
+    return heard
 
 
 def chosen(where: str, sample: int | str, heard: Heard) -> int:
@@ -183,6 +193,19 @@ def right(heard: Heard, out: Array) -> Array | None:
     if PRED[heard.loss.pred].events and label.ndim == out.ndim:
         label = label.argmax(-1)
     return np.equal(said, np.round(label)).reshape(len(out), -1).all(1)
+
+
+def chances(heard: Heard, out: Array) -> Array | None:
+    """The probability of yes, or of the true class, by sample (n,), if predictions say one."""
+    loss, target = heard.loss, heard.target
+    if not decides(loss) or loss.own_link is not None or target is None:
+        return None
+    if PRED[loss.pred].events:
+        labels = np.asarray(target).argmax(-1) if target.ndim == out.ndim else target
+        return np.take_along_axis(loss.link(out), labels[..., None], -1).reshape(len(out), -1)[:, 0]
+    if out.size != len(out):
+        return None
+    return np.ravel(ops.sigmoid(out) if loss.pred == "logit" else out)
 
 
 def _verdict(loss: Loss, out: Array, label: Any) -> str | None:

@@ -17,8 +17,8 @@ LENGTHS, PARAMETERS = sum([*COLUMNS.values()][:4]), sum([*COLUMNS.values()][4:])
 
 def of_trace(trace: Trace) -> str:
     """The text form of a trace: what is predicted, the way back, the product, and what it says in words."""
-    head = [f"trace  {trace.loss}   sample {trace.sample} of {trace.samples}", *_paragraph(_head(trace), "   ")]
-    return "\n".join([*head, *_table(trace), *_paragraph(_product(trace), " "), *_sentences(trace)])
+    head = [f"trace  {trace.loss}   sample {trace.sample} of {trace.samples}", *paragraph(_head(trace), "   ")]
+    return "\n".join([*head, *_table(trace), *paragraph(_product(trace), " "), *_sentences(trace)])
 
 
 def number(value: float | None) -> str:
@@ -34,6 +34,16 @@ def number(value: float | None) -> str:
     if 0.00995 <= abs(value) < 9999.5:
         return f"{value:.3g}" if abs(value) < 1 else f"{value:.0f}"
     return _exponent(f"{value:.0e}" if not 1e-99 < abs(value) < 9.5e99 else f"{value:.1e}")
+
+
+def digits(value: float) -> str:
+    """A ratio in three digits: 0.333, 4.00, 87.5, 511, 2215, 1.6e5."""
+    size = abs(value)
+    if 0.0995 <= size < 99.95:
+        return f"{value:.{3 if size < 0.9995 else 2 if size < 9.995 else 1}f}"
+    if 99.95 <= size < 9999.5:
+        return f"{value:.0f}"
+    return f"{value:.3g}" if 0.000995 <= size < 1 or not size else _exponent(f"{value:.1e}")
 
 
 def _exponent(text: str) -> str:
@@ -162,11 +172,7 @@ def _would_send(trace: Trace, other: Other) -> str:
 def _times(ratio: float) -> str:
     if abs(ratio - 1) < 1e-9:
         return "the same"
-    return f"{_ratio(ratio)} times less" if ratio > 1 else f"{_ratio(1 / ratio)} times more"
-
-
-def _ratio(value: float) -> str:
-    return f"{value:.3g}" if value < 999.5 else number(value)
+    return f"{digits(ratio)} times less" if ratio > 1 else f"{digits(1 / ratio)} times more"
 
 
 def _kept(trace: Trace) -> list[str]:
@@ -202,7 +208,7 @@ def _against(trace: Trace) -> list[str]:
     return [f"In {' and '.join(names)} this sample pulls against the batch."] if names else []
 
 
-def _paragraph(parts: list[str], gap: str) -> list[str]:
+def paragraph(parts: list[str], gap: str) -> list[str]:
     """Parts on as few lines as hold them, never broken inside one."""
     lines = [parts[0]]
     for part in parts[1:]:
