@@ -108,11 +108,11 @@ def unpacked(raw: bytes) -> tuple[dict[str, Array], dict[str, Any]]:
     names = list(entries)
     if names[0] != "minigrad":
         raise Refused(f"no entry 'minigrad' at its start but {names[0]!r:.60}; a checkpoint of another program")
-    if len(entries["minigrad"]) > JSON + 1024:
-        raise Refused(f"more than {JSON:,} bytes of JSON")
     text = _array("minigrad", entries.pop("minigrad"))
     if text.dtype != np.uint8 or text.ndim != 1:
         raise Refused("an entry 'minigrad' that is no text")
+    if len(text) > JSON:
+        raise Refused(f"more than {JSON:,} bytes of JSON")
     info = _json(text.tobytes())
     if info.pop("arrays", None) != [check_name(name) for name in names[1:]]:
         raise Refused("entries other than those that it lists")
