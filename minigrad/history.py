@@ -157,6 +157,19 @@ class History:
             writer.writeheader()
             writer.writerows(flat)
 
+    def table(self) -> Array:
+        """The numbers of all rows: epoch, running, training, validation, seconds."""
+        rows = [[r.epoch, r.running, *r.training.values(), *r.validation.values(), r.seconds] for r in self.rows]
+        return np.array(rows, float) if rows else np.empty((0, 3))
+
+    def take(self, table: Array, steps: Array) -> None:
+        """Begin with the rows of a `table`, and what was watched in the steps before."""
+        names = ["loss", *self.metrics]
+        for epoch, running, *values, seconds in table.tolist():
+            training, validation = (dict(zip(names, part)) for part in (values[: len(names)], values[len(names) :]))
+            self.rows.append(Row(int(epoch), running, training, validation, seconds))
+        self._watch.steps[:] = list(steps)
+
     def plot(self) -> Any:
         """The figure of loss and metrics by epoch, see `figures.history`."""
         from minigrad import figures

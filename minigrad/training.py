@@ -12,6 +12,7 @@ import math
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,7 @@ from minigrad.nn import Module, known
 from minigrad.optim import OPTIMIZERS, Optimizer, Schedule
 from minigrad.preflight import preflight
 from minigrad.progress import Progress
+from minigrad.resuming import Resuming
 from minigrad.samples import Samples, modes_of, pair, read_only, set_modes
 
 Array = Any
@@ -46,6 +48,8 @@ def fit(
     patience: int | None = None,
     sample_weight: Any = None,
     rng: Any = 0,
+    checkpoint: str | Path | None = None,
+    every: int | None = None,
     progress: bool | None = None,
     dry_run: bool = False,
 ) -> Any:
@@ -68,6 +72,9 @@ def fit(
         patience: stop after so many epochs without a smaller validation loss.
         sample_weight: (n,) weights ≥ 0 of the training samples.
         rng: a `numpy.random.Generator` or an int, of which one integer is drawn.
+        checkpoint: a file that is written after each epoch. If it exists, the run goes on from it, exactly as if it had
+            not been interrupted; loss, optimizer, rng and data must be the same.
+        every: write it after so many steps too.
         progress: True, False, or None for yes at a terminal and in a notebook.
         dry_run: train nothing, but say what a run would stumble over, see `preflight`; a Preflight is returned.
 
@@ -79,6 +86,8 @@ def fit(
         ShapeError, DTypeError, DomainError, LabelError: data that do not fit each other, the model or the loss.
         GradientError: no parameter of the optimizer is reached by the gradient of the loss.
         ValueError, TypeError: an argument outside its range.
+        CheckpointError: `checkpoint` is no whole checkpoint, or that of another run.
+        OSError: it cannot be written.
 
     A loss that is not finite ends the run with a RuntimeWarning, Ctrl-C with a UserWarning; in both cases the best
     weights so far are restored and the History is returned.
@@ -88,6 +97,7 @@ def fit(
     run = Training(
         model, train, loss=loss, optimizer=optimizer, lr=lr, epochs=epochs, batch_size=batch_size,
         validation=validation, metrics=metrics, patience=patience, sample_weight=sample_weight, rng=rng,
+        checkpoint=None if dry_run else checkpoint, every=every,
     )  # fmt: skip
     return preflight(model, run.loss, run.train, run.batch_size) if dry_run else run.run(progress)
 
@@ -120,7 +130,8 @@ class Training:
 
     def __init__(
         self, model: Module, train: Any, *, loss: Any, optimizer: Any, lr: Any, epochs: Any, batch_size: Any,
-        validation: Any, metrics: Any, patience: Any, sample_weight: Any, rng: Any,
+        validation: Any, metrics: Any, patience: Any, sample_weight: Any, rng: Any, checkpoint: Any,
+        every: Any,
     ) -> None:  # fmt: skip
         where = "fit"
         if not isinstance(model, Module):
@@ -146,33 +157,30 @@ class Training:
         if held_out:
             order = np.random.default_rng((self.key, 0)).permutation(len(given.X))
             self.train, self.valid = given.rows(order[held_out:]), given.rows(order[:held_out])
-        self.model, self.loss = model, _own(chosen, self.train.y)
+        self.model, self.chosen, self.loss = model, chosen, _own(chosen, self.train.y)
         if self.loss.learned:
             self.optimizer.add_group({"params": list(self.loss.learned.values())})
         self.watch = Watch(model, self.optimizer, self.loss.learned)
         self.history = History(self.loss, [metric.name for metric in self.metrics], self.watch)
+        self.epoch, self.step, self.total, self.count = 0, 0, 0.0, 0  # epochs finished, and how far the next one is
         self.best = self._state()
+        every = None if every is None else whole(where, "every", every, 100)
+        self.resuming = Resuming(checkpoint, every, self)
 
     # --- the run ---------------------------------------------------------------------------------------------------
     def run(self, progress: bool | None) -> History:
         """All epochs, or as many as there are until something ends the run."""
         history, before = self.history, modes_of(self.model)
+        self.resuming.begin()
         self.draws = self.model.reseed(self.key, 2) > 0
         try:
             with Progress(self.epochs, progress) as line, np.errstate(all="ignore"):  # what diverges shows in the loss
-                for epoch in range(1, self.epochs + 1):
+                while self.epoch < self.epochs and not history.stopped:
                     self.model.train()
-                    row = self._epoch(epoch)
-                    if row is None:
-                        break
-                    history.rows.append(row)
-                    self.optimizer.observe((row.validation or row.training)["loss"])
-                    line.show(row)
-                    if self._is_best(row):
-                        self.best = self._state()
-                    elif self.patience is not None and epoch - history.best.epoch >= self.patience:
-                        history.stopped = "patience"
-                        break
+                    row = self._epoch(self.epoch + 1)
+                    if row is not None:
+                        self._finish(row)
+                        line.show(row)
         except KeyboardInterrupt:
             history.stopped = "interrupted"
         finally:
@@ -180,33 +188,45 @@ class Training:
             self._end()
         return history
 
+    def _finish(self, row: Row) -> None:
+        """Take an epoch into the books."""
+        history = self.history
+        history.rows.append(row)
+        self.optimizer.observe((row.validation or row.training)["loss"])
+        if self.valid is None or history.best is row:
+            self.best = self._state()
+        elif self.patience is not None and row.epoch - history.best.epoch >= self.patience:
+            history.stopped = "patience"
+        self.epoch, self.step, self.total, self.count = row.epoch, 0, 0.0, 0
+        self.resuming.write()
+
     def _epoch(self, epoch: int) -> Row | None:
-        """One pass over the training samples; None if the loss stopped being finite."""
-        start, total, count = time.perf_counter(), 0.0, 0
-        steps = -(-len(self.train.X) // self.batch_size)
-        for step, (x, target, weight) in enumerate(self._batches(epoch)):
+        """One pass over the training samples, or what is left of it; None if the loss stopped being finite."""
+        start, steps = time.perf_counter(), -(-len(self.train.X) // self.batch_size)
+        for x, target, weight in self._batches(epoch, self.step):
             if self.rate is not None:
-                self.optimizer.lr = self.rate(((epoch - 1) * steps + step) / (self.epochs * steps))
+                self.optimizer.lr = self.rate(((epoch - 1) * steps + self.step) / (self.epochs * steps))
             if self.draws:
-                self.model.reseed(self.key, 2, epoch, step)
+                self.model.reseed(self.key, 2, epoch, self.step)
             value = self._step(x, target, weight)
             if not math.isfinite(value):
-                self.history.stopped = f"loss is {value} at epoch {epoch}, batch {step + 1}"
+                self.history.stopped = f"loss is {value} at epoch {epoch}, batch {self.step + 1}"
                 return None
-            total, count = total + value * len(x), count + len(x)
+            self.total, self.count, self.step = self.total + value * len(x), self.count + len(x), self.step + 1
+            self.resuming.after_step()
         training = self.train.measured(self.model, self.loss, self.metrics)
         validation = {} if self.valid is None else self.valid.measured(self.model, self.loss, self.metrics)
         if not math.isfinite(training["loss"]):
             self.history.stopped = f"loss is {training['loss']} at the end of epoch {epoch}"
             return None
-        return Row(epoch, total / count, training, validation, time.perf_counter() - start)
+        return Row(epoch, self.total / self.count, training, validation, time.perf_counter() - start)
 
-    def _batches(self, epoch: int) -> Iterator[tuple[Array, Any, Any]]:
-        """The samples in the order of this epoch, as read-only slices."""
+    def _batches(self, epoch: int, first: int) -> Iterator[tuple[Array, Any, Any]]:
+        """The samples in the order of this epoch, as read-only slices, from batch `first` on."""
         part, n = self.train, len(self.train.X)
         order = np.random.default_rng((self.key, 1, epoch)).permutation(n)
         arrays = [None if a is None else read_only(a[order]) for a in (part.X, part.target, part.weight)]
-        for i in range(0, n, self.batch_size):
+        for i in range(first * self.batch_size, n, self.batch_size):
             x, target, weight = (None if a is None else a[i : i + self.batch_size] for a in arrays)
             yield x, target, weight
 
@@ -245,18 +265,17 @@ class Training:
                 f"of {len(params)}; was the optimizer built from another model, or is forward() cut off from them?"
             )
 
-    def _is_best(self, row: Row) -> bool:
-        """Whether the weights are to be kept: of least validation loss or, without validation, the last."""
-        return self.valid is None or self.history.best is row
-
-    def _state(self) -> list[Array]:
-        return [t.data.copy() for t in (*self.model.parameters(), *self.loss.learned.values())]
+    def _state(self) -> dict[str, Array]:
+        """Copies of the weights, and of the learned parameters of the loss."""
+        return {**self.model.state_dict(), **{name: t.data.copy() for name, t in self.loss.learned.items()}}
 
     def _end(self) -> None:
         """Give the model the weights that it is to keep, and say what ended the run before its time."""
         history = self.history
-        for t, array in zip((*self.model.parameters(), *self.loss.learned.values()), self.best, strict=True):
-            t.data = array
+        learned = self.loss.learned
+        for name, t in learned.items():
+            t.data = self.best[name]
+        self.model.load_state_dict({name: array for name, array in self.best.items() if name not in learned})
         kept = f"best weights of epoch {history.best.epoch}" if history.rows else "the initial weights"
         if history.stopped == "interrupted":
             warnings.warn(f"fit: interrupted after {len(history.rows)} epochs, {kept} restored", stacklevel=4)

@@ -17,7 +17,7 @@ LAYERS = [
     {"engine"},
     {"ops", "errors"},
     {"losses", "nn", "optim"},
-    {"metrics", "data", "checkpoint", "history", "samples", "preflight", "training", "progress"},
+    {"metrics", "data", "checkpoint", "history", "samples", "preflight", "resuming", "training", "progress"},
     {"comparison", "journal", "study", "explain", "testing"},
     {"figures", "lesson"},
     {"cli", "__main__"},
