@@ -9,6 +9,7 @@ from minigrad.engine import Tensor, elementwise, grad, no_grad, op
 
 if TYPE_CHECKING:
     from minigrad import data, errors, losses, metrics, nn, ops
+    from minigrad.checkpoint import load, save
     from minigrad.explain.diff import diff
     from minigrad.explain.trace import trace
     from minigrad.losses.loss import loss
@@ -31,6 +32,8 @@ _LATE = {
     "hookimpl": "losses.registry",
     "fit": "training",
     "evaluate": "training",
+    "save": "checkpoint",
+    "load": "checkpoint",
     "compare": "study",
     "diff": "explain",
     "trace": "explain",
@@ -54,6 +57,7 @@ __all__ = [
     "grad",
     "gradcheck",
     "hookimpl",
+    "load",
     "loss",
     "losses",
     "metrics",
@@ -61,6 +65,7 @@ __all__ = [
     "no_grad",
     "op",
     "ops",
+    "save",
     "trace",
 ]
 
