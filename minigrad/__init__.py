@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from minigrad.nn import MLP, Linear
     from minigrad.optim import SGD, Adam
     from minigrad.study import compare
-    from minigrad.testing import gradcheck
+    from minigrad.testing.check import check_loss
+    from minigrad.testing.gradcheck import gradcheck
     from minigrad.training import evaluate, fit
 
 __version__ = "0.1.0"
@@ -37,6 +38,7 @@ _LATE = {
     "compare": "study",
     "diff": "explain",
     "trace": "explain",
+    "check_loss": "testing",
     "gradcheck": "testing",
 }
 _MODULES = ("data", "errors", "explain", "figures", "lesson", "losses", "metrics", "nn", "ops", "optim", "testing")
@@ -47,6 +49,7 @@ __all__ = [
     "Adam",
     "Linear",
     "Tensor",
+    "check_loss",
     "compare",
     "data",
     "diff",

@@ -118,11 +118,18 @@ def _corner(one: int, other: int) -> Any:
     return kink
 
 
+def _side(pred: Array, target: None, *, margin: float, p: float, swap: bool) -> Array:
+    """What vanishes where a swap begins, and where the negative meets the positive; without swap neither matters."""
+    _, an, pn, _ = _triangle(pred)
+    tie = _norm(an, p) - _norm(pn, p)
+    return tie * _corner(1, 2)(pred, target, margin=margin, p=p, swap=swap) if swap else np.ones_like(tie)
+
+
 @loss(
     pred="embedding",
     target="none",
     heads="anchor positive negative",
-    kinks=(_excess, _corner(0, 1), _corner(0, 2)),
+    kinks=(_excess, _corner(0, 1), _corner(0, 2), _side),
     claims="shift_invariant",
     grad=_triplet_slope,
 )

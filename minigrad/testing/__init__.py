@@ -1,5 +1,15 @@
-"""Checks for authors: of gradients, and later of losses."""
+"""Checks for authors: of gradients (`gradcheck`) and of losses (`check_loss`).
 
+In a pack's tests three lines judge all that it offers:
+
+    @pytest.mark.parametrize("name", names("robust"))
+    def test_the_loss_is_what_it_says(name):
+        assert check_loss(name).ok, check_loss(name)
+"""
+
+from minigrad.losses import names
+from minigrad.testing.card import Card, Row
+from minigrad.testing.check import check_loss
 from minigrad.testing.gradcheck import GradCheck, gradcheck
 
-__all__ = ["GradCheck", "gradcheck"]
+__all__ = ["Card", "GradCheck", "Row", "check_loss", "gradcheck", "names"]
