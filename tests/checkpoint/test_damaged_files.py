@@ -266,6 +266,28 @@ def tiny_directory(count):
     return raw[: offset + size] + extra + bytes(end)
 
 
+def loose():
+    """An archive with bytes between its last entry and its directory."""
+    raw = bytearray(made([("last/w.npy", entry(np.ones(2)))]))
+    offset = raw.index(b"PK\x01\x02")
+    raw[-6:-2] = struct.pack("<L", offset + 5)
+    raw[offset:offset] = b"#!sh\n"
+    return bytes(raw)
+
+
+def philox(**changes):
+    state = {"counter": ["0"] * 4, "key": ["1", "2"]}
+    rng = {
+        "bit_generator": "Philox",
+        "state": state,
+        "buffer": ["0"] * 4,
+        "buffer_pos": "4",
+        "has_uint32": "0",
+        "uinteger": "0",
+    }
+    return with_info(rng=rng | changes)
+
+
 DEEP = b"[" * 200_000 + b"]" * 200_000
 HOSTILE = {
     "a list in place of the fields": (with_text(b"[1, 2]"), "JSON that is no object"),
@@ -307,6 +329,15 @@ HOSTILE = {
         ),
         "an rng with a state that is none",
     ),
+    "a generator with a buffer of another length": (
+        philox(buffer=["0"]),
+        "an rng with a state that is none: another length",
+    ),
+    "a generator with digits of another alphabet": (
+        philox(buffer_pos="٤"),
+        "an rng with a state that is none: no whole number",
+    ),
+    "a generator with a field too many": (philox(more="1"), "an rng with a state that is none: other fields"),
     "a loss that is text": (with_info(loss="os.system('x')"), "a loss with other fields"),
     "objects": (objects("canary"), "with a header that numpy.save does not write"),
     "a compressed entry": (bomb(), "a compressed or encrypted entry 'minigrad'"),
@@ -387,6 +418,8 @@ HOSTILE = {
     "an archive behind another": (SMALL + SMALL, "with parts before, behind or between"),
     "an archive in a cut one": (inner(), "with parts before, behind or between"),
     "bytes behind the archive": (SMALL + b"x", "no whole .npz archive"),
+    "bytes between the entries": (loose(), "bytes between its entries"),
+    "an end that promises a comment": (SMALL[:-2] + b"\x01\x00", "with parts before, behind or between"),
     "a comment": (made([], comment=b"hello"), "no whole .npz archive"),
     "a count that is wrong": (SMALL[:-14] + b"\x01\x00" * 2 + SMALL[-10:], "a directory that does not fit its count"),
     "a directory of 200,000 entries": (tiny_directory(200_000), "a directory that does not fit its count"),
@@ -422,9 +455,17 @@ def test_a_hostile_file_is_refused_with_its_reason_in_little_time_and_memory(tmp
 
 
 def test_the_files_of_this_test_would_be_read_if_they_were_right(tmp_path):
-    for raw in (made([("last/w.npy", entry(np.ones(2)))]), with_info(), with_header(plain()), many(10_000)):
+    for raw in (made([("last/w.npy", entry(np.ones(2)))]), with_info(), with_header(plain()), philox(), many(10_000)):
         (tmp_path / "a.npz").write_bytes(raw)
         assert load(tmp_path / "a.npz").epoch == 3
+
+
+def test_an_array_in_column_order_is_read_as_numpy_reads_it(tmp_path):
+    array = np.asfortranarray(np.arange(6.0).reshape(2, 3))
+    (tmp_path / "a.npz").write_bytes(made([("last/w.npy", entry(array))]))
+    found = load(tmp_path / "a.npz").last["w"]
+    assert found.tolist() == [[0, 1, 2], [3, 4, 5]]
+    assert found.flags.c_contiguous
 
 
 def test_an_empty_array_may_say_any_other_side(tmp_path):
