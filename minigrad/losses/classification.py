@@ -27,10 +27,10 @@ def _smoothed(target: Array, pred: Array, smoothing: float) -> Array:
     return (1 - smoothing) * rows + smoothing / classes
 
 
-def _surprise(v: Array, target: Array, smoothing: float) -> Array:
-    """Σ q·v with v = −ln p: what q expects to be surprised."""
-    picked = (1 - smoothing) * pick(v, target)
-    return picked + np.sum(smoothing / v.shape[-1] * v, -1) if smoothing else picked  # 0 · inf: a masked class
+def _surprise(lp: Array, target: Array, smoothing: float) -> Array:
+    """−Σ q·lp: what q expects to be surprised."""
+    everywhere = np.sum(smoothing / lp.shape[-1] * lp, -1) if smoothing else 0  # 0 · inf: a masked class
+    return 0 - (1 - smoothing) * pick(lp, target) - everywhere
 
 
 def _cross_entropy_slope(pred: Array, target: Array, *, label_smoothing: float) -> Array:
@@ -63,7 +63,7 @@ def cross_entropy(pred: Array, target: Array, *, label_smoothing: Smoothing = 0.
 
     Bridle 1990, doi:10.1007/978-3-642-76153-9_28; smoothing: Szegedy 2016, doi:10.1109/CVPR.2016.308.
     """
-    return _surprise(-log_softmax(pred), target, label_smoothing)
+    return _surprise(log_softmax(pred), target, label_smoothing)
 
 
 @loss(
@@ -91,7 +91,7 @@ def nll(pred: Array, target: Array, *, label_smoothing: Smoothing = 0.0) -> Arra
 
     Good 1952, doi:10.1111/j.2517-6161.1952.tb00104.x.
     """
-    return _surprise(-pred, target, label_smoothing)
+    return _surprise(pred, target, label_smoothing)
 
 
 @loss(pred="log_probs", target="simplex", kinks=(), claims="convex symmetric proper", grad=lambda pred, target: -target)
@@ -192,13 +192,9 @@ def bce(pred: Array, target: Array, *, label_smoothing: Smoothing = 0.0) -> Arra
     return -yes * ln_p - no * ln_not_p
 
 
-def _weighed(y: Array, alpha: float | None) -> Any:
-    return 1 if alpha is None else alpha * y + (1 - alpha) * (1 - y)
-
-
 def _focal_slope(pred: Array, target: Array, *, gamma: float, alpha: float | None) -> Array:
     s = 2 * target - 1
-    x, a = s * pred, _weighed(target, alpha)
+    x, a = s * pred, 1 if alpha is None else alpha * target + (1 - alpha) * (1 - target)
     missed = sigmoid(-x)
     return -s * a * missed**gamma * (gamma * sigmoid(x) * softplus(-x) + missed)
 
@@ -223,16 +219,16 @@ def focal(
         alpha: in (0, 1), or None.
 
     Returns:
-        S, in nats, discounted.
+        S, in nats.
 
     >>> round(focal([0.0], [1.0]).item(), 6)  # ¼ ln 2
     0.173287
 
     Lin 2017, doi:10.1109/ICCV.2017.324.
     """
-    x = (2 * target - 1) * pred
+    x, a = (2 * target - 1) * pred, 1 if alpha is None else alpha * target + (1 - alpha) * (1 - target)
     far = np.clip(x, math.log(np.finfo(pred.dtype).tiny), None)  # below, σ(−x) is 1 and its slope 0: 0 · inf
-    return _weighed(target, alpha) * sigmoid(-far) ** gamma * softplus(-x)
+    return a * sigmoid(-far) ** gamma * softplus(-x)
 
 
 # --- margins ----------------------------------------------------------------------------------------------------------
@@ -296,19 +292,20 @@ def squared_hinge(pred: Array, target: Array, *, margin: Margin = 1.0) -> Array:
 
 
 def _leads(pred: Array, target: Array, margin: float) -> Array:
-    """How far each class is inside the margin: m + z_j − z_y, which is m at y itself."""
+    """How far each class is inside the margin: m + z_j − z_y, m at y itself."""
     return margin + (pred - pick(pred, target)[..., None])
 
 
-def _intrusions(pred: Array, target: Array, margin: float) -> Array:
-    """u_j = pos(m + z_j − z_y) of the rivals, 0 at y itself."""
+def _intrusions(pred: Array, target: Array, margin: float) -> tuple[Array, Array]:
+    """The u_j = pos(m + z_j − z_y) of the rivals, 0 at y itself, and u_j/K, also where u_j is too large for a float."""
     u, rival = _leads(pred, target, margin), np.arange(pred.shape[-1]) != target[..., None]
-    return np.where(rival & (u > 0), u, 0)
+    u, of_k = np.where(rival & (u > 0), u, 0), pred / pred.shape[-1]
+    return u, np.where(u == math.inf, of_k - pick(of_k, target)[..., None], u / pred.shape[-1])
 
 
 def _multi_margin_slope(pred: Array, target: Array, *, p: int, margin: float) -> Array:
-    u = _intrusions(pred, target, margin)
-    push = (np.sign(u) if p == 1 else 2 * u) / pred.shape[-1]
+    u, share = _intrusions(pred, target, margin)
+    push = np.sign(u) / pred.shape[-1] if p == 1 else 2 * share
     np.put_along_axis(push, target[..., None], -push.sum(-1, keepdims=True), -1)
     return push
 
@@ -340,8 +337,7 @@ def multi_margin(pred: Array, target: Array, *, p: Power = 1, margin: Margin = 1
 
     Weston, Watkins 1999, European Symposium on Artificial Neural Networks, 219–224.
     """
-    u = _intrusions(pred, target, margin)
-    share = u / pred.shape[-1]
+    u, share = _intrusions(pred, target, margin)
     return np.sum(share if p == 1 else u * share, -1)
 
 

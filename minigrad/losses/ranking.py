@@ -71,17 +71,20 @@ def _scaled(v: Array) -> tuple[Array, Array]:
 
 
 def _norm(v: Array, p: float) -> Array:
-    """The p-norm along the last axis; slope 0 where it is 0."""
     v, size = _scaled(v)
-    total = np.sum(v * v if p == 2 else np.abs(v) ** p, -1)
-    return size[..., 0] * np.where(total == 0, 0, np.where(total == 0, 1, total) ** (1 / p))
+    return size[..., 0] * np.sum(np.abs(v) ** p, -1) ** (1 / p)
 
 
 def _slope_of_norm(v: Array, p: float) -> Array:
-    """Its gradient, sign(v)·(|v|/norm)^(p−1), 0 for v = 0."""
+    """Its gradient u = sign(v)·(|v|/norm)^(p−1), 0 for v = 0."""
     v, _ = _scaled(v)
-    norm = _norm(v, p)[..., None]
-    return np.sign(v) * (np.abs(v) / np.where(norm == 0, 1, norm)) ** (p - 1)
+    size = norm(v, p)[..., None]
+    v = v / np.where(size == 0, 1, size)
+    return v if p == 2 else np.sign(v) * np.abs(v) ** (p - 1)
+
+
+norm = Op(_norm, {"v": lambda g, v, p: g[..., None] * _slope_of_norm(v, p)}, name="norm")
+"""The p-norm along the last axis, of entries of any size; slope 0 where it is 0."""
 
 
 def _triangle(pred: Array) -> tuple[Array, Array, Array, Array]:
@@ -94,15 +97,15 @@ def _triangle(pred: Array) -> tuple[Array, Array, Array, Array]:
 
 def _excess(pred: Array, target: None, *, margin: float, p: float, swap: bool) -> Array:
     ap, an, pn, huge = _triangle(pred)
-    far = np.minimum(_norm(an, p), _norm(pn, p)) if swap else _norm(an, p)
-    gap = _norm(ap, p) - far
+    far = np.minimum(norm(an, p), norm(pn, p)) if swap else norm(an, p)
+    gap = norm(ap, p) - far
     return margin + np.where(huge, 2**32 * gap, gap)
 
 
 def _triplet_slope(pred: Array, target: None, *, margin: float, p: float, swap: bool) -> Array:
     ap, an, pn, _ = _triangle(pred)
     near, far, other = (_slope_of_norm(v, p) for v in (ap, an, pn))
-    by_anchor = (np.sign(_norm(pn, p) - _norm(an, p)) + 1)[..., None] / 2 if swap else 1  # a tie is split in halves
+    by_anchor = (np.sign(norm(pn, p) - norm(an, p)) + 1)[..., None] / 2 if swap else 1  # a tie is split in halves
     far, other = by_anchor * far, (1 - by_anchor) * other
     push = np.stack([far - near, near + other, -far - other], -2)
     return np.where(_excess(pred, target, margin=margin, p=p, swap=swap)[..., None, None] > 0, push, 0)
@@ -113,7 +116,7 @@ def _corner(one: int, other: int) -> Any:
 
     def kink(pred: Array, target: None, *, margin: float, p: float, swap: bool) -> Array:
         d = pred[..., one, :] - pred[..., other, :]
-        return _norm(d, p) if p > 1 else np.abs(d).min(-1)
+        return norm(d, p) if p > 1 else np.abs(d).min(-1)
 
     return kink
 
@@ -167,11 +170,11 @@ def triplet_margin(
 
 
 def _unit(v: Array) -> tuple[Array, Array, Array]:
-    """v/norm(v), and the norm as a product of two numbers, for it may be too small to divide by; 0, 1 for a zero."""
+    """The unit vector, and the norm as a product of two numbers, as it may be too small to divide by; 0 of a zero."""
     v, size = _scaled(v)
-    norm = _norm(v, 2)[..., None]
-    norm = np.where(norm == 0, 1, norm)
-    return v / norm, norm, size
+    length = norm(v, 2)[..., None]
+    length = np.where(length == 0, 1, length)
+    return v / length, length, size
 
 
 def _cosine(pred: Array) -> tuple[Array, Array]:
@@ -183,11 +186,11 @@ def _cosine(pred: Array) -> tuple[Array, Array]:
 
 
 def _cosine_slope(pred: Array, target: Array, *, margin: float) -> Array:
-    units, norm, size = _unit(pred)
+    units, length, size = _unit(pred)
     cos = _cosine(pred)[1][..., None, None]
     k = np.where((target[..., None, None] > 0) | (cos > margin), -target[..., None, None], 0)
     k = np.where((largest(pred) == 0).any(-2, keepdims=True), 0, k)
-    return k * (units[..., ::-1, :] - cos * units) / norm / size
+    return k * (units[..., ::-1, :] - cos * units) / length / size
 
 
 @loss(

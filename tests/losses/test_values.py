@@ -1,0 +1,207 @@
+"""Values and slopes of the built-in losses against the formulas written a second time, for every option of a call."""
+
+import math
+
+import numpy as np
+import pytest
+
+from minigrad import Tensor, grad, losses
+from minigrad.testing import gradcheck
+from tests.losses.formulas import FORMULAS
+from tests.losses.samples import K, sampled
+
+pytestmark = pytest.mark.filterwarnings("error")
+
+PARAMETERS = {
+    "huber": [{"delta": 1.0}, {"delta": 0.1}, {"delta": 7.5}],
+    "smooth_l1": [{"beta": 1.0}, {"beta": 0.1}, {"beta": 7.5}],
+    "quantile": [{"quantile": 0.5}, {"quantile": 0.9}, {"quantile": 0.07}],
+    "poisson_nll": [{"full": False}, {"full": True}],
+    "gaussian_nll": [{"full": False}, {"full": True}],
+    "cross_entropy": [{"label_smoothing": 0.0}, {"label_smoothing": 0.1}],
+    "nll": [{"label_smoothing": 0.0}, {"label_smoothing": 0.1}],
+    "bce_with_logits": [
+        {"pos_weight": w, "label_smoothing": e} for w, e in [(1.0, 0.0), (3.0, 0.0), (1.0, 0.1), (0.25, 0.3)]
+    ],
+    "bce": [{"label_smoothing": 0.0}, {"label_smoothing": 0.1}],
+    "focal": [{"gamma": g, "alpha": a} for g, a in [(2.0, None), (0.0, 0.25), (0.5, 0.9), (5.0, None)]],
+    "hinge": [{"margin": 1.0}, {"margin": 0.3}],
+    "squared_hinge": [{"margin": 1.0}, {"margin": 0.3}],
+    "multi_margin": [{"p": p, "margin": m} for p, m in [(1, 1.0), (2, 1.0), (1, 0.3), (2, 4.0)]],
+    "margin_ranking": [{"margin": 1.0}, {"margin": 0.0}],
+    "triplet_margin": [
+        {"margin": m, "p": p, "swap": s}
+        for m, p, s in [(1.0, 2.0, False), (1.0, 2.0, True), (0.3, 1.0, False), (2.0, 3.5, True)]
+    ],
+    "cosine_embedding": [{"margin": 0.0}, {"margin": -0.4}, {"margin": 0.3}],
+}
+CASES = [(name, params) for name in FORMULAS for params in PARAMETERS.get(name, [{}])]
+TOLERANCE = {np.float64: 1e-12, np.float32: 1e-6}
+
+
+def said(case):
+    name, params = case
+    return f"{name}({', '.join(f'{k}={v}' for k, v in params.items())})"
+
+
+def drawn(name, params, n, rng, dtype=np.float64):
+    """The loss with these parameters, and a batch that float32 holds exactly."""
+    _, pred, target = sampled(losses.get(name), n, rng, np.float32)
+    if target is not None and target.dtype.kind == "f":
+        target = target.astype(np.float32)
+        target = target / target.sum(-1, keepdims=True) if losses.get(name).target == "simplex" else target
+        target = target.astype(dtype)
+    given = {key: value for key, value in params.items() if value is not None}
+    return losses.get(name, **given), pred.astype(dtype), target
+
+
+def expected(name, params, pred, target):
+    """Values, slopes, and the largest term in each: what the formulas say, sample by sample."""
+    values, slopes, larger = [], [], []
+    for i, x in enumerate(pred.tolist()):
+        value, slope = FORMULAS[name](math, x, None if target is None else target.tolist()[i], **params)
+        values.append(math.fsum(value))
+        slopes.append([math.fsum(terms) for terms in slope])
+        larger.append((max(map(abs, value)), [max(map(abs, terms)) for terms in slope]))
+    large = np.array([v for v, _ in larger]), np.reshape([s for _, s in larger], pred.shape)
+    return np.maximum(values, 0) if name in POSITIVE else np.array(values), np.reshape(slopes, pred.shape), large
+
+
+POSITIVE = ("hinge", "squared_hinge", "multi_margin", "margin_ranking", "triplet_margin", "cosine_embedding")
+
+
+def wrong(got, exact, larger, tolerance):
+    """Where the error is more than the tolerance, relative to the largest term."""
+    return np.argwhere(~(np.abs(got - exact) <= tolerance * np.maximum(np.abs(exact), larger))).tolist()
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("case", CASES, ids=said)
+def test_value_and_slope_of_each_sample_are_those_of_the_formula(case, dtype):
+    loss, pred, target = drawn(*case, 60, 0, dtype)
+    values, slopes, (large, steep) = expected(*case, pred, target)
+    got, slope = loss.value_and_grad(pred, target, reduction="none")
+    assert got.dtype == slope.dtype == dtype
+    assert wrong(got, values, large, TOLERANCE[dtype]) == []
+    assert wrong(slope, slopes, steep, TOLERANCE[dtype]) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", CASES, ids=said)
+def test_value_and_slope_are_those_of_the_formula_at_two_thousand_points(case):
+    loss, pred, target = drawn(*case, 2000, 1)
+    values, slopes, (large, steep) = expected(*case, pred, target)
+    got, slope = loss.value_and_grad(pred, target, reduction="none")
+    assert wrong(got, values, large, 1e-12) == []
+    assert wrong(slope, slopes, steep, 1e-12) == []
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("case", CASES, ids=said)
+def test_every_reduction_with_weights_and_masks_is_its_sum_over_the_formula(case, dtype):
+    loss, pred, target = drawn(*case, 40, 2, dtype)
+    values, slopes, (large, steep) = expected(*case, pred, target)
+    rng = np.random.default_rng(3)
+    some, ones = rng.uniform(size=40) < 0.7, np.ones(40)
+    w = rng.uniform(0, 2, 40).astype(np.float32).astype(float)
+    for weight in (None, w):
+        for mask in (None, some):
+            each = (ones if weight is None else weight) * (ones if mask is None else mask)
+            n = 40 if mask is None else mask.sum()
+            total = {"sum": 1, "mean": n, "weighted_mean": math.fsum(each)}
+            for reduction, divisor in total.items():
+                got, slope = loss.value_and_grad(pred, target, reduction=reduction, sample_weight=weight, mask=mask)
+                of_each = (each / divisor).reshape(-1, *[1] * (pred.ndim - 1))
+                assert (
+                    wrong(got, math.fsum(each * values) / divisor, math.fsum(each * large) / divisor, TOLERANCE[dtype])
+                    == []
+                )
+                assert wrong(slope, of_each * slopes, of_each * steep, TOLERANCE[dtype]) == []
+
+
+@pytest.mark.parametrize("case", CASES, ids=said)
+def test_the_function_differentiated_by_the_engine_has_the_same_slope(case):
+    loss, pred, target = drawn(*case, 40, 4)
+    _, slopes, (_, steep) = expected(*case, pred, target)
+    x = Tensor(pred, requires_grad=True)
+    values = loss.function(x, target, **loss.values)
+    assert np.array_equal(values.data, loss.function(pred, target, **loss.values))
+    values.sum().backward()
+    assert wrong(x.grad.data, slopes, steep, 1e-12) == []
+
+
+def test_labels_and_their_rows_have_the_same_slope_bit_for_bit():
+    z, labels = np.random.default_rng(5).normal(0, 3, (30, K)), np.arange(30) % K
+    for name, pred in [("cross_entropy", z), ("nll", np.log(np.exp(z) / np.exp(z).sum(1, keepdims=True)))]:
+        for smoothing in (0.0, 0.1):
+            loss = losses.get(name, label_smoothing=smoothing)
+            by_label, by_row = (loss.value_and_grad(pred, t) for t in (labels, np.eye(K)[labels]))
+            assert by_label[0] == pytest.approx(by_row[0], rel=1e-15)
+            assert by_label[1] == pytest.approx(by_row[1], rel=1e-14)
+
+
+def test_pos_weight_may_differ_from_column_to_column():
+    rng = np.random.default_rng(6)
+    z, y, w = rng.normal(0, 3, (20, 3)).astype(np.float32), rng.integers(0, 2, (20, 3)), [0.5, 1.0, 4.0]
+    value, slope = losses.get("bce_with_logits", pos_weight=w).value_and_grad(z, y, reduction="none")
+    assert value.dtype == slope.dtype == np.float32
+    for column, weight in enumerate(w):
+        alone = losses.get("bce_with_logits", pos_weight=weight).value_and_grad(
+            z[:, column], y[:, column], reduction="none"
+        )
+        assert np.array_equal(value[:, column], alone[0])
+        assert np.array_equal(slope[:, column], alone[1])
+
+
+# --- second derivatives -----------------------------------------------------------------------------------------------
+SMOOTH = [
+    case for case in CASES
+    if case[0] not in ("mae", "quantile", "hinge", "margin_ranking") and case[1].get("p") != 1
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("case", SMOOTH, ids=said)
+def test_second_derivatives_agree_with_differences_of_the_first(case):
+    loss, pred, target = drawn(*case, 8, 5)
+    if case[0] == "bce":  # farther from 0 and 1, where differences are exact enough
+        pred = 0.2 + 0.6 * pred
+    assert gradcheck(lambda x: loss.function(x, target, **loss.values), pred, order=2).error < 1e-8
+
+
+def hessian(loss, pred, target):
+    """All second derivatives of the sum over the batch, row by row."""
+    slope = grad(lambda x: loss(x, target, reduction="sum"))
+    return np.stack([grad(lambda x, i=i: slope(x).ravel()[i])(pred).ravel() for i in range(pred.size)])
+
+
+@pytest.mark.parametrize("name", ["mae", "quantile", "hinge", "margin_ranking", "multi_margin"])
+def test_losses_made_of_straight_pieces_have_second_derivative_zero(name):
+    loss, pred, target = drawn(name, {}, 8, 8)
+    assert not hessian(loss, pred, target).any()
+
+
+@pytest.mark.parametrize(
+    ("name", "pred", "target", "curvature"),
+    [
+        ("bce_with_logits", [0.0], [1.0], [[0.25]]),
+        ("bce_with_logits", [0.0], [0.3], [[0.25]]),
+        ("log_cosh", [0.0], [0.0], [[1.0]]),
+        ("huber", [0.0], [0.0], [[1.0]]),
+        ("smooth_l1", [0.0], [0.0], [[1.0]]),
+        ("mse", [0.0], [0.0], [[2.0]]),
+        ("mae", [0.0], [0.0], [[0.0]]),
+        ("cross_entropy", [[0.0] * 4], [1], (np.eye(4) / 4 - 1 / 16).tolist()),
+        ("poisson_nll", [0.0], [1.0], [[1.0]]),
+        ("gaussian_nll", [[0.0, 0.0]], [0.0], [[1.0, 0.0], [0.0, 0.0]]),
+        ("gaussian_nll", [[2.0, 0.0]], [0.0], [[1.0, -2.0], [-2.0, 2.0]]),
+        ("focal", [0.0], [1.0], [[math.log(2) / 8 + 5 / 16]]),
+        ("squared_hinge", [0.0], [1.0], [[2.0]]),
+    ],
+)
+def test_second_derivatives_where_a_fresh_model_starts(name, pred, target, curvature):
+    assert hessian(losses.get(name), np.array(pred), np.array(target)) == pytest.approx(np.array(curvature), abs=1e-15)
+
+
+def test_the_norm_has_its_curvature_also_in_a_direction_in_which_nothing_differs():
+    points = np.array([[[0.0, 0.0], [3.0, 0.0], [0.0, 2.0]]])  # d = (3, 0): across it the norm has curvature 1/3
+    assert hessian(losses.get("triplet_margin"), points, None)[3, 3] == pytest.approx(1 / 3, rel=1e-15)
