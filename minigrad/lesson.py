@@ -24,6 +24,7 @@ MARKS = {"asked": "?", "measured": "=", "right": "✓", "wrong": "✗", "open": 
 ASCII = {"asked": "?", "measured": "=", "right": "+", "wrong": "-", "open": "."}
 SILENT = ("agg", "cairo", "pdf", "pgf", "ps", "svg", "template")  # backends of matplotlib that show nothing to anybody
 AVERAGED = {"n": "a sum or a mean over samples?", "K": "a sum or a mean over classes?"}
+ZERO = 1e-3  # where the truth is 0 alone, what counts as 0 is `tol` of this
 DRAWS = 64  # inputs on which two functions are compared
 
 
@@ -172,7 +173,7 @@ def check(
     truth: Any,
     tol: float = 0.02,
     *,
-    wrong: Mapping[Any, str] | Sequence[tuple[Any, str]] = (),
+    wrong: Mapping[Any, str] | Sequence[tuple[Any, ...]] = (),
     factors: Mapping[str, int] | None = None,
     choices: Sequence[str] | None = None,
     inputs: Callable[[np.random.Generator], tuple[Any, ...]] | None = None,
@@ -185,7 +186,8 @@ def check(
         answer: the reader's, or `...` as long as the question is open.
         truth: a number, an array, a function of numbers, or one of `choices`. It is never printed.
         tol: the largest relative error that counts as right.
-        wrong: typical wrong answers, each with what to say to it.
+        wrong: typical wrong answers, each with what to say to it: {answer: text}, or (answer, text) pairs, or
+            (answer, text, tol) where another relative error than `tol` is meant.
         factors: `n` samples and `K` classes, where a factor of that size would be a mistake over sum and mean.
         choices: the possible answers, if the question is a choice.
         inputs: makes the arguments with which two functions are compared; numbers between 0 and 1 unless given.
@@ -194,8 +196,8 @@ def check(
     Returns:
         The verdict, which was also printed.
     """
-    pairs = list(wrong.items() if isinstance(wrong, Mapping) else wrong)
-    record = _record(truth, tol, pairs, dict(factors or {}), list(choices or ()), inputs, look)
+    mistakes = [(*pair, tol)[:3] for pair in (wrong.items() if isinstance(wrong, Mapping) else wrong)]
+    record = _record(truth, tol, mistakes, dict(factors or {}), list(choices or ()), inputs, look)
     run = _run()
     run.checks[name] = {"name": name, **record}
     run.write("checks")
@@ -205,7 +207,7 @@ def check(
 
 
 def _record(
-    truth: Any, tol: float, wrong: list[tuple[Any, str]], factors: dict[str, int], choices: list[str],
+    truth: Any, tol: float, wrong: list[tuple[Any, ...]], factors: dict[str, int], choices: list[str],
     inputs: Callable[[np.random.Generator], tuple[Any, ...]] | None, look: str,
 ) -> dict[str, Any]:  # fmt: skip
     """A question as data. Of a function it holds the values at fixed inputs, so that it can be written down."""
@@ -218,7 +220,7 @@ def _record(
     def value(answer: Any) -> Any:
         return answer if choices else _jsonable(_values(record, answer))
 
-    record |= {"truth": value(truth), "wrong": [[value(answer), message] for answer, message in wrong]}
+    record |= {"truth": value(truth), "wrong": [[value(answer), *more] for answer, *more in wrong]}
     return {**record, "tol": tol, "factors": factors, "choices": choices, "look": look}
 
 
@@ -240,8 +242,8 @@ def judge(record: Mapping[str, Any], answer: Any) -> Verdict:
         return Verdict("open", f"not judged: expected {_expected(record, truth)}, got {_short(answer)}")
     if _near(given, truth, record["tol"]):
         return Verdict("right", "right")
-    for value, message in record["wrong"]:
-        if _near(given, np.asarray(value, float), record["tol"]):
+    for value, message, tol in record["wrong"]:
+        if _near(given, np.asarray(value, float), tol):
             return Verdict("wrong", message)
     return Verdict("wrong", _diagnosis(given, truth, record))
 
@@ -251,17 +253,22 @@ def _judge_choice(record: Mapping[str, Any], answer: Any) -> Verdict:
         return Verdict("open", f"not judged: expected one of {', '.join(record['choices'])}, got {_short(answer)}")
     if answer == record["truth"]:
         return Verdict("right", "right")
-    return Verdict("wrong", dict(record["wrong"]).get(answer, f"no; look at {record['look']}"))
+    said = {value: message for value, message, _ in record["wrong"]}
+    return Verdict("wrong", said.get(answer, f"no; look at {record['look']}"))
 
 
 def _values(record: Mapping[str, Any], answer: Any) -> Any:
     """An answer as an array of numbers; of a function the values at the record's inputs; None if it is neither."""
     try:
         if callable(answer):
-            answer = [answer(*arguments) for arguments in record.get("inputs", ())]
+            answer = [answer(*map(_unlisted, arguments)) for arguments in record.get("inputs", ())]
         return None if answer is None else np.asarray(answer)
     except Exception:  # whatever a reader's function does, the lesson goes on
         return None
+
+
+def _unlisted(argument: Any) -> Any:
+    return np.asarray(argument) if isinstance(argument, list) else argument
 
 
 def _expected(record: Mapping[str, Any], truth: Any) -> str:
@@ -273,8 +280,8 @@ def _expected(record: Mapping[str, Any], truth: Any) -> str:
 def _near(given: Any, truth: Any, tol: float) -> bool:
     """Whether every entry is right within `tol`, relative to it, or to the largest where it is 0."""
     size = np.abs(truth)
-    size = np.where(size == 0, size.max() or 1.0, size)
-    return bool(np.all(np.abs(given - truth) <= tol * size + 1e-12 * size))
+    size = np.where(size == 0, size.max() or ZERO, size)
+    return bool(np.all(np.abs(given - truth) <= (tol + 1e-12) * size))
 
 
 def _diagnosis(given: Any, truth: Any, record: Mapping[str, Any]) -> str:
@@ -328,8 +335,10 @@ def _short(value: Any) -> str:
     """A value in few letters."""
     if isinstance(value, (bool, np.bool_)):
         return "yes" if value else "no"
-    if isinstance(value, (int, float, np.number)):
-        return f"{value:.4g}"
+    if isinstance(value, (int, np.integer)):
+        return str(value)
+    if isinstance(value, (float, np.floating)):
+        return f"{value:.0f}" if 1e3 <= abs(value) < 1e6 else f"{value:.4g}"
     if callable(value):
         return "your function"
     if isinstance(value, np.ndarray):

@@ -37,7 +37,7 @@ if os.environ.get("LOOK") == "1":
         from minigrad import figures
         from tests.tutorials import looking
 
-        seen = json.dumps({"lint": looking.lint(fig), "numbers": figures.numbers(fig)})
+        seen = json.dumps({"lint": looking.lint(fig), "numbers": figures.numbers(fig)}, default=float)
         with open(os.path.join(os.environ["LOOKED"], name + ".json"), "w", encoding="utf-8") as file:
             file.write(seen)
         show(fig, name)

@@ -1,0 +1,14 @@
+"""The lessons that the chosen tests ask for are run two at a time, before the first of these tests."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from tests.tutorials.running import LESSONS, run
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _lessons_run_ahead(request):
+    chosen = [item.callspec.params.get("path") for item in request.session.items if hasattr(item, "callspec")]
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(run, dict.fromkeys(path for path in chosen if path in LESSONS)))
