@@ -263,4 +263,4 @@ def _ignorant(loss: Loss, y: Array, y_test: Array, outputs: tuple[int, ...], met
     """Loss and metric, on the test part, of the best prediction that ignores the inputs."""
     train, test = (align(loss, target, outputs, np.float64) for target in (y, y_test))
     rows = np.broadcast_to(constant(loss, train, outputs), (len(y_test), *outputs)).copy()
-    return loss(rows, test).item(), float(metrics.get(metric)(metrics.decided(loss, rows, y_test), y_test))
+    return loss(rows, test).item(), metrics.measure([metrics.get(metric)], loss, rows, y_test)[metric]
