@@ -124,7 +124,7 @@ def _corner(one: int, other: int) -> Any:
 def _side(pred: Array, target: None, *, margin: float, p: float, swap: bool) -> Array:
     """What vanishes where a swap begins, and where the negative meets the positive; without swap neither matters."""
     _, an, pn, _ = _triangle(pred)
-    tie = _norm(an, p) - _norm(pn, p)
+    tie = norm(an, p) - norm(pn, p)
     return tie * _corner(1, 2)(pred, target, margin=margin, p=p, swap=swap) if swap else np.ones_like(tie)
 
 
