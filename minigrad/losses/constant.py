@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from minigrad.losses.kinds import PRED
+from minigrad.ops import log_softmax, softmax
 
 if TYPE_CHECKING:
     from minigrad.losses.loss import Loss
@@ -33,10 +34,18 @@ def constant(loss: Loss, target: Any, outputs: tuple[int, ...], *, sample_weight
     def both(c: Array) -> tuple[float, Array]:
         rows = np.broadcast_to(c, (n, *outputs)).copy()
         value, slope = loss.value_and_grad(rows, target, reduction="sum", sample_weight=sample_weight)
-        return float(value) / n, slope.sum(0) / n
+        with np.errstate(all="ignore"):  # a step too far
+            return float(value) / n, slope.sum(0) / n
 
+    def through_scores(z: Array) -> tuple[float, Array]:
+        value, g = both(log_softmax(z))
+        return value, g - softmax(z) * g.sum()
+
+    if loss.pred == "log_probs":  # of which not every row is one: scores may be anything
+        c: Array = log_softmax(_descended(through_scores, np.zeros(outputs)))
+        return c
     if PRED[loss.pred].events:
-        return _descended(both, np.full(outputs, PRED[loss.pred].neutral(outputs[-1])))
+        return _descended(both, np.zeros(outputs))
     return _bisected(lambda c: both(c)[1], loss, outputs)
 
 
@@ -66,20 +75,38 @@ def _edge(slope: Any, low: Array, high: Array, *, strict: bool) -> Array:
 
 
 def _descended(both: Callable[[Array], tuple[float, Array]], c: Array) -> Array:
-    """Quasi-Newton descent, BFGS with halved steps (Nocedal and Wright 2006, Numerical Optimization, algorithm 6.1)."""
+    """Quasi-Newton descent, BFGS, which also passes kinks: Lewis, Overton 2013, doi:10.1007/s10107-012-0514-2."""
     value, g = both(c)
     h = unit = np.eye(c.size)
     for _ in range(200):
         direction = -(h @ g)
-        if np.abs(g).max(initial=0) < 1e-10:
+        if np.abs(g).max(initial=0) < 1e-12:
             break
-        step = 1.0
-        while (new := both(c + step * direction))[0] > value + 1e-4 * step * (g @ direction) and step > 1e-10:
-            step /= 2
-        dc, dg = step * direction, new[1] - g
+        step, (new, slope) = _step(both, c, direction, value, g)
+        if not step:  # no way down: the end, unless a kink has misled h
+            if h is unit:
+                break
+            h = unit
+            continue
+        dc, dg = step * direction, slope - g
         bend = dc @ dg
         if bend > 1e-14 * (dc @ dc):
             left = unit - np.outer(dc, dg) / bend
             h = left @ h @ left.T + np.outer(dc, dc) / bend
-        c, (value, g) = c + dc, new
+        c, value, g = c + dc, new, slope
     return c
+
+
+def _step(both: Any, c: Array, direction: Array, value: float, g: Array) -> tuple[float, tuple[float, Array]]:
+    """How far to go: until the loss is less and its slope flatter (weak Wolfe conditions, by bisection), or 0."""
+    low, high, step, fall = 0.0, np.inf, 1.0, g @ direction
+    for _ in range(50):
+        new = both(c + step * direction)
+        if not new[0] <= value + 1e-4 * step * fall + 1e-15 * abs(value):  # nor is a NaN
+            high = step
+        elif new[1] @ direction < 0.9 * fall:
+            low = step
+        else:
+            return step, new
+        step = (low + high) / 2 if high < np.inf else 2 * low
+    return low, both(c + low * direction)
