@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.engine.op import Elementwise, elementwise, op, row_sum
+from minigrad.engine.op import Elementwise, elementwise, op
+from minigrad.engine.sums import row_sum
 
 Array = Any
 

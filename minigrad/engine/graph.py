@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from minigrad.engine.errors import GradientError
+from minigrad.engine import debug, guards
 
 if TYPE_CHECKING:
     from minigrad.engine.op import Op
@@ -26,20 +26,22 @@ Gradient = Any  # an ndarray, or under create_graph a Tensor
 Hook = Callable[[Any], Any]
 
 now = itertools.count(1).__next__  # numbers nodes, and changes of leaves, in the order in which they happen
-recording: ContextVar[bool] = ContextVar("recording", default=True)
+IN_RULES = "rules"  # the mode while rules record themselves, under create_graph
+recording: ContextVar[Any] = ContextVar("recording", default=True)
 
 
 class Leaf:
     """Where a gradient ends: the accumulator of a tensor that asked for one.
 
-    `changed` is the moment at which the data was last overwritten; an older node that still needs it is stale.
+    `changed` is the moment at which the data was last overwritten; an older node that still needs it is stale. `used`
+    says that an optimizer has taken a step with `grad`: to add to it now would take that step a second time.
     """
 
-    __slots__ = ("changed", "dtype", "grad", "hooks", "shape")
+    __slots__ = ("changed", "dtype", "grad", "hooks", "shape", "used")
 
     def __init__(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
         self.shape, self.dtype = shape, dtype
-        self.changed = 0
+        self.changed, self.used = 0, False
         self.grad: Any = None
         self.hooks: tuple[Hook, ...] = ()
 
@@ -65,6 +67,7 @@ class Node:
 Edge = Leaf | Node
 
 
+@np.errstate(all="ignore")  # what is not finite shows in the gradient
 def walk(
     root: Edge, seed: Gradient, *, wrt: Iterable[Node] = (), retain_graph: bool = False, create_graph: bool = False
 ) -> dict[Edge, Gradient]:
@@ -74,35 +77,33 @@ def walk(
     the walk ends at these nodes and touches nothing older. No leaf is written: that is for the caller to do, at once.
     """
     ends = frozenset(wrt)
-    oldest = min((end.number for end in ends), default=0)
+    oldest = min([end.number for end in ends]) if ends else 0
     arrived: dict[Edge, Gradient] = {root: seed}
     queue = [(-root.number, root)] if isinstance(root, Node) else []
-    token = recording.set(create_graph)
+    watched = debug.watching.get()
+    token = recording.set(IN_RULES if create_graph else False)
     try:
-        with np.errstate(all="ignore"):
-            while queue and -queue[0][0] >= oldest:
-                node = heappop(queue)[1]
-                if node.hooks:
-                    arrived[node] = call_hooks(node, arrived[node])
-                if node in ends:
-                    continue
-                if node.op is None:
-                    raise GradientError(
-                        f"backward: expected a whole graph, got one of which a part (the value of shape {node.shape}) "
-                        "was consumed by an earlier backward; compute it again, or say retain_graph=True the first time"
-                    )
-                for edge, part in node.op.gradients(node, arrived.pop(node), create_graph):
-                    if edge in arrived:
-                        arrived[edge] = arrived[edge] + part
-                    else:
-                        arrived[edge] = part
-                        if isinstance(edge, Node):
-                            heappush(queue, (-edge.number, edge))
-                if not retain_graph:
-                    node.free()
-            for edge in arrived:
-                if edge.hooks and isinstance(edge, Leaf):
-                    arrived[edge] = call_hooks(edge, arrived[edge])
+        while queue and -queue[0][0] >= oldest:
+            node = heappop(queue)[1]
+            if node.hooks:
+                arrived[node] = call_hooks(node, arrived[node])
+            if node in ends:
+                continue
+            if node.op is None:
+                raise guards.consumed(node)
+            gradients = debug.look_back if watched else node.op.gradients
+            for edge, part in gradients(node, arrived.pop(node), create_graph):
+                if edge in arrived:
+                    arrived[edge] = arrived[edge] + part
+                else:
+                    arrived[edge] = part
+                    if isinstance(edge, Node):
+                        heappush(queue, (-edge.number, edge))
+            if not retain_graph:
+                node.free()
+        for edge in arrived:
+            if edge.hooks and isinstance(edge, Leaf):
+                arrived[edge] = call_hooks(edge, arrived[edge])
     finally:
         recording.reset(token)
     return arrived
@@ -116,21 +117,16 @@ def call_hooks(edge: Edge, g: Gradient) -> Gradient:
     """Show a complete gradient to the hooks of its edge; each may return another one, of the same shape."""
     from minigrad.engine.tensor import Tensor
 
+    plain, mode = not isinstance(g, Tensor), recording.get()
+    recording.set(bool(mode))  # a hook is no rule: it may look at numbers
     for hook in edge.hooks:
-        given = g if isinstance(g, Tensor) else Tensor(np.array(g))
+        given = Tensor(np.array(g)) if plain else g
         if hook is keep_gradient:
             edge.grad = given if edge.grad is None else edge.grad + given
-            continue
-        answer = hook(given)
-        if answer is None:
-            continue
-        if np.shape(answer) != edge.shape:
-            raise GradientError(
-                f"register_hook: expected the hook to return a gradient of shape {edge.shape} or None, got "
-                f"{type(answer).__name__} of shape {np.shape(answer)}; return the gradient that is to flow on"
-            )
-        answer = answer if isinstance(answer, Tensor) else Tensor(np.array(answer, edge.dtype))
-        g = answer if isinstance(g, Tensor) else answer.data
+        elif (answer := hook(given)) is not None:
+            g = guards.answer_of_hook(answer, edge)
+            g = g.data if plain else g
+    recording.set(mode)
     return g
 
 

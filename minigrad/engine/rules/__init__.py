@@ -1,5 +1,9 @@
 """The rules: which derivative each function has, written as a table of equations."""
 
-from minigrad.engine.rules import contraction, elementwise, indexing, reductions, shaping
+from minigrad.engine.arraylike import RULES
+from minigrad.engine.op import OWN
+from minigrad.engine.rules import contraction, elementwise, indexing, plain, reductions, shaping
 
-__all__ = ["contraction", "elementwise", "indexing", "reductions", "shaping"]
+OWN |= RULES.keys()
+
+__all__ = ["contraction", "elementwise", "indexing", "plain", "reductions", "shaping"]

@@ -2,9 +2,9 @@
 
 import numpy as np
 
+from minigrad.engine.arraylike import RULES
 from minigrad.engine.errors import ShapeError
 from minigrad.engine.op import op, sum_to
-from minigrad.engine.tensor import RULES
 
 
 def _lifted(g, a, b):

@@ -8,7 +8,7 @@ import math
 
 import numpy as np
 
-from minigrad.engine.op import elementwise
+from minigrad.engine.op import elementwise, op
 
 # Arithmetic
 add = elementwise(np.add, x=1, y=1)
@@ -67,7 +67,7 @@ arccos = elementwise(np.arccos, x=lambda x: -1 / np.sqrt((1 - x) * (1 + x)))
 arctan = elementwise(np.arctan, x=lambda x: 1 / (1 + x * x))
 sinh = elementwise(np.sinh, x=lambda x: np.cosh(x))
 cosh = elementwise(np.cosh, x=lambda x: np.sinh(x))
-tanh = elementwise(np.tanh, x=lambda out: (1 - out) * (1 + out))
+tanh = elementwise(np.tanh, x=lambda out: 1 - out * out)
 arcsinh = elementwise(np.arcsinh, x=lambda x: 1 / np.hypot(1, x))
 arccosh = elementwise(np.arccosh, x=lambda x: 1 / np.sqrt((x - 1) * (x + 1)))
 arctanh = elementwise(np.arctanh, x=lambda x: 1 / ((1 - x) * (1 + x)))
@@ -118,3 +118,8 @@ floor = elementwise(np.floor, x=0)
 ceil = elementwise(np.ceil, x=0)
 rint = elementwise(np.rint, x=0)
 trunc = elementwise(np.trunc, x=0)
+round = op(np.round, a=lambda g, a_shape: np.zeros(a_shape, g.dtype))
+floor_divide = elementwise(np.floor_divide, x=0, y=0)
+
+remainder = elementwise(np.remainder, x=1, y=lambda x, y: -np.floor(x / y))
+fmod = elementwise(np.fmod, x=1, y=lambda x, y: -np.trunc(x / y))

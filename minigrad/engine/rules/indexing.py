@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from minigrad.engine.arraylike import RULES
 from minigrad.engine.op import op
-from minigrad.engine.tensor import RULES
 
 
 def _simple(index):

@@ -1,0 +1,103 @@
+"""What an op may declare, and the words for a rule that breaks its promise."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from minigrad.engine.errors import DTypeError, GradientError
+from minigrad.engine.guards import FLOATS, KINDS, Array, Shape
+
+if TYPE_CHECKING:
+    from minigrad.engine.op import Op
+
+
+def name_of(forward: Any, name: str | None) -> str:
+    """The name of an op: given, or that of its function."""
+    if not callable(forward):
+        raise TypeError(f"op: expected a function of arrays, got {forward!r:.60}; give the function itself")
+    return name or str(getattr(forward, "__name__", "op"))
+
+
+def signature_of(
+    forward: Callable[..., Any], name: str, args: str | None, rules: tuple[str, ...]
+) -> tuple[tuple[str, ...], dict[str, Any]]:
+    """Argument names and defaults: given, those of a ufunc (the rules name its inputs), or read from the function."""
+    if isinstance(forward, np.ufunc) and args is None:
+        if len(rules) != forward.nin:
+            raise ValueError(
+                f"op {name}: expected a rule for each of {forward.nin} inputs, got {len(rules)} ({', '.join(rules)}); "
+                "an input without derivative is said: condition=None"
+            )
+        return rules, {}
+    if not rules:
+        raise ValueError(f"op {name}: expected a rule for at least one argument, got none; say x=lambda g, …: …")
+    try:
+        parameters = list(inspect.signature(forward).parameters.values())
+    except (TypeError, ValueError):
+        parameters = []
+    defaults = {p.name: p.default for p in parameters if p.default is not p.empty}
+    if args is not None:
+        return tuple(args.split()), {key: value for key, value in defaults.items() if key in args.split()}
+    if not parameters:
+        raise ValueError(f"op {name}: its signature cannot be read; give the argument names, args='x y'")
+    return tuple(p.name for p in parameters), defaults
+
+
+def needs_of(rule: Any, arg: str, op: Op) -> tuple[str, ...]:
+    """The names that a rule asks for, checked against what there is."""
+    if arg not in op.args:
+        raise ValueError(f"op {op.name}: expected rules for {', '.join(op.args)}, got one for {arg!r}; rename it")
+    if not callable(rule):
+        if rule is not None and not isinstance(rule, (int, float)):
+            raise TypeError(f"op {op.name}: expected a function, a number or None for {arg}, got {rule!r:.60}")
+        return ()
+    needs = tuple(inspect.signature(rule).parameters)
+    known = {"g", "out", *op.args, *(f"{name}_shape" for name in op.args)}
+    if unknown := [need for need in needs if need not in known]:
+        raise ValueError(
+            f"op {op.name}: the rule for {arg} asks for {unknown[0]!r}; it can have g, out, {', '.join(op.args)}, and "
+            f"the shape of each, such as {op.args[0]}_shape; whatever else it needs it computes again"
+        )
+    return needs
+
+
+def wrong_part(op: Op, arg: str, part: Any, shape: Shape) -> GradientError:
+    """A rule returned no gradient of its argument."""
+    got = type(part).__name__ + (f" of shape {part.shape}, dtype {part.dtype}" if hasattr(part, "dtype") else "")
+    return GradientError(
+        f"{op.name}: expected the rule for {arg} to return floats of shape {shape}, got {got}; mend the rule"
+    )
+
+
+def broken_rule(op: Op, arg: str, error: Exception) -> GradientError:
+    """A rule raised something."""
+    return GradientError(f"{op.name}: the rule for {arg} failed: {error}; mend the rule")
+
+
+def taken(op: Op) -> ValueError:
+    """A rule was given for a function that has one here."""
+    return ValueError(
+        f"op {op.name}: expected a function without a rule, got one that minigrad itself has rules for; it works as it "
+        "is, or give a function of your own: lambda x: …, with name="
+    )
+
+
+def result_of(op: Op, out: Any) -> Array:
+    """What a forward returned, as an array that can be wrapped."""
+    array = np.asarray(out) if isinstance(out, (np.ndarray, np.generic, bool, int, float)) else None
+    if array is None or (array.dtype not in FLOATS and array.dtype.kind not in "iub"):
+        got = type(out).__name__ if array is None else f"{array.dtype} {array.shape}"
+        raise DTypeError(f"{op.name}: expected an array of {KINDS} as its result, got {got}; keep to these")
+    return array
+
+
+def no_floats(op: Op, out: Array) -> DTypeError:
+    """The result of a recorded operation cannot be differentiated."""
+    return DTypeError(
+        f"{op.name}: expected floats as its result, got {out.dtype} {out.shape}; detach() the inputs, or say that they "
+        f"have no derivative: op(…, {op.args[0]}=None)"
+    )

@@ -1,0 +1,289 @@
+"""What is looked at where an array or a call enters the engine, and the words for what is wrong with it.
+
+Most functions here return an error for the caller to raise; a `check_…` raises it itself.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from minigrad.engine.errors import DTypeError, GradientError, ShapeError
+
+if TYPE_CHECKING:
+    from minigrad.engine.graph import Edge, Node
+    from minigrad.engine.op import Op
+
+Array = np.ndarray[Any, np.dtype[Any]]
+Shape = tuple[int, ...]
+FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
+
+# Keywords of NumPy that change what is computed while no rule knows of them.
+REFUSED = frozenset(["out", "where", "initial", "dtype", "casting", "order", "subok", "signature", "mean"])
+
+
+# --- arrays -----------------------------------------------------------------------------------------------------------
+def accepted(data: Any, dtype: Any = None, where: str = "Tensor") -> Array:
+    """The data as an array of a dtype with which minigrad computes."""
+    if hasattr(data, "edge"):
+        if data.edge is not None:
+            raise GradientError(
+                f"{where}: expected plain data, got a Tensor that requires gradients; use it, or t.detach()"
+            )
+        data = data._data
+    if isinstance(data, np.ma.MaskedArray):
+        raise DTypeError(f"{where}: expected a plain array, got a masked array; fill it, or give a loss the mask")
+    try:
+        array = np.asarray(data, dtype)
+    except (ValueError, TypeError) as error:
+        raise DTypeError(
+            f"{where}: expected numbers in a regular shape ({KINDS}), got {type(data).__name__}: {error}; "
+            "make every row equally long"
+        ) from error
+    if array.dtype not in FLOATS and array.dtype.kind not in "iub":
+        raise DTypeError(f"{where}: expected {KINDS}, got {array.dtype}; use .astype(np.float32)")
+    return array
+
+
+KINDS = "float32, float64, integers or bool"
+
+
+def check_floats(dtype: np.dtype[Any]) -> None:
+    """Only floats can require gradients."""
+    if dtype not in FLOATS:
+        raise DTypeError(
+            f"Tensor: expected floats to require gradients, got {dtype}; use .astype(np.float32) or 2.0 for 2"
+        )
+
+
+def check_like(where: str, value: Any, shape: Shape, dtype: np.dtype[Any]) -> None:
+    """What overwrites an array has its shape and dtype."""
+    if value.shape != shape:
+        raise ShapeError(f"{where}: expected shape {shape}, got {value.shape}; make a new Tensor instead")
+    if value.dtype != dtype:
+        raise DTypeError(f"{where}: expected {dtype}, got {value.dtype}; use .astype({dtype})")
+
+
+def seed(gradient: Any, value: Array) -> Array:
+    """A copy of a gradient to start from; it has the shape of the value at which it starts."""
+    if type(gradient) is not np.ndarray or gradient.dtype not in FLOATS:
+        gradient = accepted(gradient, None, "backward")
+    if gradient.shape != value.shape:
+        raise ShapeError(
+            f"backward: expected a gradient of shape {value.shape}, got {gradient.shape}; it has one entry for each"
+        )
+    if gradient.dtype.kind != "f":
+        raise DTypeError(
+            f"backward: expected a gradient of {value.dtype}, got {gradient.dtype}; use .astype({value.dtype})"
+        )
+    return np.array(gradient, value.dtype)
+
+
+# --- what cannot be differentiated ------------------------------------------------------------------------------------
+CUTS = {
+    **dict.fromkeys(["numpy", "detach", "float", "item", "tolist"], "it takes the value out of the graph"),
+    "astype": "whole numbers have no slope",
+}
+
+
+def no_way_back(cut: str) -> GradientError:
+    """`backward` on a constant; `cut` is the last operation that dropped a gradient here, if there was one."""
+    if not cut:
+        return GradientError(
+            "backward: this value has no gradient: it was computed from constants only; give an input "
+            "requires_grad=True"
+        )
+    name = cut.split(",")[0].removesuffix(" under no_grad")
+    why = "nothing is recorded" if " under no_grad" in cut else CUTS.get(name, "piecewise constant")
+    end = "Compute the loss outside of no_grad()." if " under no_grad" in cut else f"Compute the loss before {name}."
+    return GradientError(
+        f"backward: this value has no gradient. The last operation here that dropped one was {cut} ({why}). {end}"
+    )
+
+
+def not_scalar(shape: Shape) -> GradientError:
+    """`backward` without a seed from several numbers."""
+    return GradientError(
+        f"backward: expected a single number to start from, got shape {shape}; reduce it with .sum() or .mean(), or "
+        "give backward(gradient) of that shape"
+    )
+
+
+def consumed(node: Node) -> GradientError:
+    """A walk came to a node that is empty."""
+    return GradientError(
+        f"backward: expected a whole graph, got one of which a part (the value of shape {node.shape}) was consumed by "
+        "an earlier backward; compute it again, or say retain_graph=True the first time"
+    )
+
+
+def stale(op: Op, arg: str, leaf: Any) -> GradientError:
+    """A saved value is a parameter that has changed since."""
+    return GradientError(
+        f"backward: {op.name} needs the value that {arg}, of shape {leaf.shape}, had in the forward pass, but an "
+        "optimizer step or an assignment has overwritten it; call backward() before changing it"
+    )
+
+
+def constant(what: str, shape: Shape) -> GradientError:
+    """Something that only a tensor with a gradient has was asked of a constant."""
+    return GradientError(
+        f"{what}: expected a tensor that requires gradients, got a constant of shape {shape}; say requires_grad=True"
+    )
+
+
+def many(what: str, shape: Shape, cure: str) -> ShapeError:
+    """One number was asked of several."""
+    return ShapeError(f"{what}: expected one entry, got shape {shape}; {cure}")
+
+
+def cut_in_a_rule(name: str) -> GradientError:
+    """A rule that records itself took a number out of the graph."""
+    return GradientError(
+        f"Tensor.{name}: expected a rule under create_graph to stay in the graph, got a call of {name}, which would "
+        "drop the second derivative; write the rule with NumPy's functions"
+    )
+
+
+def no_method(ufunc: str, method: str) -> GradientError:
+    """np.add.reduce and its kin."""
+    return GradientError(
+        f"np.{ufunc}.{method}: expected a plain call np.{ufunc}(…) on a Tensor, got its method {method}; use np.sum, "
+        "np.prod, np.cumsum, np.outer …, or take t.detach().numpy() where no gradient is needed"
+    )
+
+
+def no_rule(path: str) -> GradientError:
+    """A function of NumPy was called on a Tensor, and nobody knows its derivative."""
+    return GradientError(
+        f"{path}: expected a function with a rule, got one that minigrad has none for; register it with "
+        f"minigrad.op({path}, x=lambda g, …: …), or take t.detach().numpy() where no gradient is needed"
+    )
+
+
+def path_of(function: Any) -> str:
+    """Where users find a function of NumPy: np.fft.fft."""
+    home = (getattr(function, "__module__", None) or "numpy").split(".")
+    return ".".join(["np" if home[0] == "numpy" else home[0], *home[1:], function.__name__])
+
+
+def no_array() -> GradientError:
+    """NumPy wants a plain array out of a recorded tensor."""
+    return GradientError(
+        "np.asarray: expected a constant, got a Tensor that requires gradients; use t.numpy() or t.detach() for its "
+        "value, np.stack for a list of Tensors"
+    )
+
+
+def no_assignment() -> GradientError:
+    """`t[i] = v`."""
+    return GradientError(
+        "Tensor: expected its entries to stay as they are, got an assignment t[…] = …; build the result with "
+        "np.where(condition, a, b) or np.stack([...])"
+    )
+
+
+def kept_leaf() -> GradientError:
+    """`w += 1` while operations are recorded."""
+    return GradientError(
+        "Tensor: expected a leaf to stay as it is while operations are recorded, got an update in place; give the "
+        "result a new name (np.where and np.stack build arrays), or update a parameter under no_grad()"
+    )
+
+
+def warn_of_used(leaves: list[Any]) -> None:
+    """A gradient with which a step was taken already is about to be added to."""
+    warnings.warn(
+        f"backward: {len(leaves)} leaves, of shapes {', '.join(str(leaf.shape) for leaf in leaves)}, still hold the "
+        "gradient of the last step. The new one is added, which acts like momentum 1. Call zero_grad() after step().",
+        stacklevel=4,
+    )
+
+
+def answer_of_hook(answer: Any, edge: Edge) -> Any:
+    """What a hook returned, as a gradient for the same edge."""
+    from minigrad.engine.tensor import Tensor
+
+    shape = getattr(answer, "shape", None)
+    if shape != edge.shape:
+        raise GradientError(
+            f"register_hook: expected the hook to return a gradient of shape {edge.shape} or None, got "
+            f"{type(answer).__name__} of shape {shape}; return the gradient that is to flow on"
+        )
+    return answer if isinstance(answer, Tensor) and answer.dtype == edge.dtype else Tensor(answer, dtype=edge.dtype)
+
+
+# --- calls ------------------------------------------------------------------------------------------------------------
+def check_arguments(op: Op, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    """Refuse arguments that the rules know nothing of."""
+    if len(args) > len(op.args):
+        raise TypeError(
+            f"{op.name}: expected at most {len(op.args)} arguments ({', '.join(op.args)}), got {len(args)}; leave the "
+            "others out"
+        )
+    for key, value in kwargs.items():
+        if key in REFUSED and key not in op.rules and value is not op.defaults.get(key):
+            if key == "out":
+                raise GradientError(
+                    f"{op.name}: expected no out= with Tensors, whose entries stay as they are; give the result a new "
+                    "name"
+                )
+            raise TypeError(f"{op.name}: expected no {key}= on a Tensor, got {value!r:.60}; leave it out")
+
+
+def check_constant(op: Op, arg: str) -> None:
+    """An argument without derivative is said to have none; a parameter is not to be a Tensor at all."""
+    if arg not in op.rules:
+        raise GradientError(
+            f"{op.name}: expected a plain value for {arg}, got a Tensor that requires gradients; {arg} has no "
+            f"derivative here, give {arg}.detach()"
+        )
+
+
+def explain(error: Exception, op: Op, values: list[Any], kwargs: dict[str, Any]) -> None:
+    """Raise what NumPy said in minigrad's words: op, shapes, what to do. What a user's function says stays."""
+    home = getattr(op.forward, "__module__", None) or "numpy"
+    theirs = type(error).__module__.split(".")[0] not in ("builtins", "numpy")
+    if theirs or home.split(".")[0] not in ("numpy", "minigrad"):
+        return
+    given = dict(zip(op.args, values, strict=False)) | kwargs
+    said = f"{op.name}: expected {_expected(error, op, given)}, got {', '.join(map(_shown, given, given.values()))}"
+    cure = _clash(op, values) or f"NumPy says: {error}"
+    if isinstance(error, IndexError) and not isinstance(error, ValueError):
+        raise IndexError(f"{said}; {cure}") from error
+    if isinstance(error, TypeError):
+        raise TypeError(f"{said}; {cure}") from error
+    raise ShapeError(f"{said}; {cure}") from error
+
+
+def _expected(error: Exception, op: Op, given: dict[str, Any]) -> str:
+    if "axis" in given and not isinstance(given["axis"], (int, tuple, np.integer, type(None))):
+        return "whole numbers as axis"
+    if isinstance(error, np.exceptions.AxisError) or "axis" in str(error):
+        return "axes that there are, each once"
+    if isinstance(error, IndexError):
+        return "an index that fits the shape"
+    return "numbers" if isinstance(error, TypeError) else "arguments that fit each other"
+
+
+def _shown(name: str, value: Any) -> str:
+    if isinstance(value, np.ndarray):
+        return f"{name} {value.shape}" + ("" if value.dtype in FLOATS else f" {value.dtype}")
+    if isinstance(value, (list, tuple)) and any(isinstance(item, np.ndarray) for item in value):
+        return f"{name} {', '.join(str(np.shape(item)) for item in value)}"
+    return f"{name}={value!r:.60}"
+
+
+def _clash(op: Op, values: list[Any]) -> str:
+    """Which axis keeps the arrays from broadcasting, counted from the last."""
+    from minigrad.engine.op import Elementwise
+
+    shapes = [np.shape(value) for value in values if isinstance(value, np.ndarray)]
+    for axis in range(-max(map(len, shapes), default=0), 0) if isinstance(op, Elementwise) else ():
+        sides = [shape[axis] for shape in shapes if len(shape) >= -axis and shape[axis] != 1]
+        if len(set(sides)) > 1:
+            differ = " and ".join(map(str, dict.fromkeys(sides)))
+            return f"they clash in axis {axis}: {differ}; make them equal, or one of them 1"
+    return ""

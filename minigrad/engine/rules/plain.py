@@ -1,0 +1,39 @@
+"""Functions whose result is no float that depends smoothly on the input: they answer with plain arrays."""
+
+import numpy as np
+
+from minigrad.engine import debug
+from minigrad.engine.arraylike import RULES
+from minigrad.engine.op import data_of, edge_of
+
+# The value is used, and its gradient ends here.
+CUTTING = [
+    np.equal, np.not_equal, np.less, np.less_equal, np.greater, np.greater_equal, np.logical_and, np.logical_or,
+    np.logical_not, np.logical_xor, np.isfinite, np.isnan, np.isinf, np.isneginf, np.isposinf, np.signbit,
+    np.argmax, np.argmin, np.nanargmax, np.nanargmin, np.argsort, np.argpartition, np.argwhere, np.nonzero,
+    np.flatnonzero, np.count_nonzero, np.any, np.all, np.allclose, np.isclose, np.array_equal, np.array_equiv,
+    np.searchsorted, np.digitize, np.bincount, np.unique, np.histogram, np.lexsort, np.isin, np.percentile,
+    np.linalg.matrix_rank, np.linalg.cond,
+]  # fmt: skip
+# Only shape and dtype are looked at, or a text is made.
+LOOKING = [
+    np.shape, np.ndim, np.size, np.zeros_like, np.ones_like, np.empty_like, np.full_like, np.array_repr, np.array_str,
+    np.array2string, np.can_cast, np.result_type, np.common_type, np.min_scalar_type, np.may_share_memory,
+    np.shares_memory, np.iscomplexobj, np.isrealobj, np.iscomplex, np.isreal,
+]  # fmt: skip
+
+
+def plain(function, cuts):
+    """The function on arrays, for Tensors: what comes out has no gradient."""
+
+    def answer(*args, **kwargs):
+        if cuts and any(edge_of(value) is not None for value in (*args, *kwargs.values())):
+            debug.cut(function.__name__)
+        return function(*map(data_of, args), **{key: data_of(value) for key, value in kwargs.items()})
+
+    answer.__name__ = function.__name__
+    return answer
+
+
+ANSWERS = {function: plain(function, function in CUTTING) for function in CUTTING + LOOKING}
+RULES |= ANSWERS
