@@ -1,7 +1,12 @@
 """The format: an .npz of stored arrays, as numpy.savez writes it, whose first entry `minigrad` is JSON in uint8.
 
 What is read is parsed here and nowhere else, out of one byte string: every length is compared with the bytes that are
-there before anything is made of it. No pickle, no literal, no code, no path.
+there before anything is made of it. No pickle, no literal, no code, no path. The bytes are
+
+    entry (minigrad.npy) entry entry … directory end        entry = 30 bytes, its name, padding, header, numbers
+
+and they must fill the file: an archive may hide nothing before, behind or between its entries, and no two entries may
+share bytes. A checksum finds accidents; who changes a file on purpose can make it right again, and gets other numbers.
 """
 
 from __future__ import annotations
@@ -68,7 +73,11 @@ def packed(arrays: Mapping[str, Any], info: dict[str, Any]) -> memoryview:
 
 
 def check_array(name: str, value: Any) -> Array:
-    """The array in C order and with its low byte first, if it is of a type that is kept."""
+    """The array in C order and with its low byte first, so that equal arrays give equal bytes.
+
+    Raises:
+        Refused: it is no regular array of a dtype that is kept.
+    """
     if isinstance(value, np.ma.MaskedArray):
         raise Refused(f"{name}: a masked array; fill it first")
     try:
@@ -120,7 +129,11 @@ def unpacked(raw: bytes) -> tuple[dict[str, Array], dict[str, Any]]:
 
 
 def _entries(raw: bytes) -> dict[str, memoryview]:
-    """The contents of a stored archive, in the order of the file: the entries lie side by side and fill it."""
+    """The contents of a stored archive by name, in the order of the file: the entries lie side by side and fill it.
+
+    zipfile reads the directory alone, once its size fits the count in the end record; where an entry begins and ends is
+    computed here, and must be where the directory says.
+    """
     check_ends(raw[:4], raw[-22:], len(raw))
     count, length, offset = struct.unpack("<HLL", raw[-12:-2])
     if raw.count(b"PK\x01\x02", offset, offset + length) > 2 * count or raw[-42:-38] == b"PK\x06\x07":
@@ -145,7 +158,10 @@ def _entries(raw: bytes) -> dict[str, memoryview]:
 
 
 def _array(name: str, data: memoryview) -> Array:
-    """A copy of the array of one entry, once its header fits its bytes."""
+    """A copy of the array of one entry: the text that numpy.save writes before it is matched, never evaluated.
+
+    Nothing is allocated before the shape that it promises is known to be that of the bytes that are there.
+    """
     magic, length = struct.unpack("<8sH", data[:10])
     header = HEADER.fullmatch(data[10 : 10 + length]) if length <= 10_000 else None
     if magic != b"\x93NUMPY\x01\x00" or header is None:
@@ -173,6 +189,7 @@ def _json(text: bytes) -> dict[str, Any]:
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object; of a key that stands twice, readers of JSON take one or the other."""
     found = dict(pairs)
     if len(found) < len(pairs):
         raise Refused("JSON with a key twice")

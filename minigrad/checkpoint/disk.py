@@ -104,7 +104,10 @@ def _host() -> str:
 
 
 def _tidy(folder: str, mine: str) -> None:
-    """Remove the temporary files of this name that processes of this host left when they were killed."""
+    """Remove the temporary files of this name that processes of this host left when they were killed.
+
+    Those of other hosts stay: on a shared disk nobody can say from here whether their process lives.
+    """
     with suppress(OSError):
         for entry in os.listdir(folder):
             found = (

@@ -1,4 +1,8 @@
-"""A loss as it is saved: full name, parameters, and who offers it. It is looked up by that name, never imported."""
+"""A loss as it is saved: full name, parameters, and who offers it.
+
+It is looked up by that name as if somebody had written it, `losses.get("robust:tukey")`, and only when it is asked for:
+reading a file imports nothing. A loss of the program itself is "here:cubic", so that no other is taken for it.
+"""
 
 from __future__ import annotations
 
