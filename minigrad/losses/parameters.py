@@ -24,6 +24,7 @@ class Constraint:
 
 positive = Constraint("> 0", lambda v: (v > 0) & (v < math.inf))
 nonnegative = Constraint("≥ 0", lambda v: (v >= 0) & (v < math.inf))
+boolean = Constraint("True or False", lambda v: (v == 0) | (v == 1))
 
 
 def between(low: float, high: float, ends: str = "()") -> Constraint:

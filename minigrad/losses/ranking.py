@@ -8,7 +8,7 @@ import numpy as np
 
 from minigrad.engine.op import Op
 from minigrad.losses.loss import Loss, loss
-from minigrad.losses.parameters import Constraint, between, nonnegative, positive
+from minigrad.losses.parameters import Constraint, between, boolean, nonnegative, positive
 from minigrad.losses.registry import hookimpl
 
 Array = Any
@@ -142,7 +142,9 @@ def triplet_margin(
     *,
     margin: Annotated[float, positive, "by how much the negative must be farther off, in units of the distance"] = 1.0,
     p: Annotated[float, Constraint("≥ 1", lambda v: (v >= 1) & (v < np.inf)), "the p of the p-norm"] = 2.0,
-    swap: Annotated[bool, "whether the positive may stand in for the anchor, if the negative is nearer to it"] = False,
+    swap: Annotated[
+        bool, boolean, "whether the positive may stand in for the anchor if the negative is nearer"
+    ] = False,
 ) -> Array:
     """Pulls the positive to the anchor and pushes the negative off, each with length 1, until the margin is kept.
 

@@ -10,11 +10,11 @@ import numpy as np
 
 from minigrad.engine.fused import softplus, times_exp
 from minigrad.losses.loss import Loss, loss
-from minigrad.losses.parameters import between, positive
+from minigrad.losses.parameters import between, boolean, positive
 from minigrad.losses.registry import hookimpl
 
 Array = Any
-Full = Annotated[bool, "whether to add the terms that do not depend on pred"]
+Full = Annotated[bool, boolean, "whether to add the terms that do not depend on pred"]
 
 
 def _of_difference(f: Callable[[Array], Array], pred: Array, target: Array) -> Array:
