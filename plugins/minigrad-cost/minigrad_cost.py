@@ -6,8 +6,8 @@ from typing import Annotated, Any
 
 import numpy as np
 
-from minigrad import hookimpl, loss
-from minigrad.errors import DomainError
+from minigrad import hookimpl, loss, op
+from minigrad.errors import DomainError, DTypeError, LabelError
 from minigrad.losses import Loss, between, fitted, nonnegative, pick, positive
 from minigrad.ops import log_softmax, sigmoid, softmax_residual, softplus
 
@@ -80,16 +80,31 @@ def expected_cost(pred: Array, target: Array, *, cost_fn: MissedCost = 1.0, cost
 
 
 # --- many classes -----------------------------------------------------------------------------------------------------
+MOST = 1_000_000  # classes: a stray label such as 2³¹ must not ask for as many counts
+
+
 def counts(target: Array) -> Array:
-    """Rows per class, (K,), for K up to the largest label; a class without rows counts as half a row."""
-    return np.maximum(np.bincount(np.asarray(target).reshape(-1)), 0.5)
+    """Rows per class, (K,), for K up to the largest label; a class without rows counts as half a row.
+
+    Raises:
+        DTypeError: the targets are no integer labels.
+        LabelError: a negative label, or one beyond a million.
+    """
+    labels = np.asarray(target).reshape(-1)
+    if labels.dtype.kind not in "iub":
+        raise DTypeError(f"class_counts: expected integer labels, got {labels.dtype}; use target.astype(int)")
+    if (bad := (labels < 0) | (labels >= MOST)).any():
+        row = int(bad.argmax())
+        raise LabelError(f"class_counts: expected labels 0 … K−1, got {labels[row]} at row {row}; drop such rows")
+    return np.maximum(np.bincount(labels), 0.5)
 
 
 def _for_classes(class_counts: Array, classes: int) -> Array:
     """The counts of all classes: those above the largest label that was seen have half a row."""
     found = np.maximum(np.asarray(class_counts, float), 0.5)
-    if len(found) > classes:
-        raise DomainError(f"class_counts: expected {classes} of them, got {len(found)}; give the model as many outputs")
+    if found.ndim != 1 or len(found) > classes:
+        got = len(found) if found.ndim == 1 else f"an array {found.shape}"
+        raise DomainError(f"class_counts: expected {classes} of them, one for each class and output, got {got}")
     return np.concatenate([found, np.full(classes - len(found), 0.5)])
 
 
@@ -136,14 +151,17 @@ def class_balanced(
     return _class_balance(class_counts, beta, pred)[target] * -pick(log_softmax(pred), target)
 
 
-def _log_prior(class_counts: Array, tau: float, pred: Array) -> Array:
-    """τ·ln π, in the dtype of pred."""
-    n = _for_classes(class_counts, pred.shape[-1])
-    return (tau * np.log(n / n.sum())).astype(pred.dtype)
+_largest = op(lambda z: z.max(-1, keepdims=True), name="largest", z=None)
+
+
+def _adjusted(z: Array, class_counts: Array, tau: float) -> Array:
+    """Scores plus τ·ln π, less the largest score: beside a score of 1e16 a prior would be lost."""
+    n = _for_classes(class_counts, z.shape[-1])
+    return (z - _largest(z)) + (tau * np.log(n / n.sum())).astype(z.dtype)
 
 
 def _logit_adjusted_slope(pred: Array, target: Array, *, class_counts: Array, tau: float) -> Array:
-    return softmax_residual(pred + _log_prior(class_counts, tau, pred), target)
+    return softmax_residual(_adjusted(pred, class_counts, tau), target)
 
 
 @loss(pred="logits", target="index", kinks=(), claims="convex shift_invariant", grad=_logit_adjusted_slope)
@@ -173,7 +191,7 @@ def logit_adjusted(
 
     Menon 2021, arXiv:2007.07314.
     """
-    return -pick(log_softmax(pred + _log_prior(class_counts, tau, pred)), target)
+    return -pick(log_softmax(_adjusted(pred, class_counts, tau)), target)
 
 
 @hookimpl
