@@ -224,7 +224,7 @@ def barron_nll(pred: Array, target: Array, *, raw_alpha: Any = 0.0, log_scale: A
     Barron 2019, arXiv:1701.03077.
     """
     alpha, b, scale = _learned(pred, raw_alpha, log_scale)
-    return _rho(pred, target, alpha, b, scale) + log_scale + _log_partition(alpha, b)
+    return _rho(pred, target, alpha, b, scale) + log_scale + _log_partition(alpha, b).astype(pred.dtype)
 
 
 @hookimpl
