@@ -65,8 +65,8 @@ def margin_ranking(
 # --- points of a space ------------------------------------------------------------------------------------------------
 def _scaled(v: Array) -> tuple[Array, Array]:
     """The vector over its size, and the size: no power of what is left overflows, and none vanishes that matters."""
-    tiny, size = np.finfo(v.dtype).tiny, largest(v)
-    size = np.where(size < tiny, tiny, size)
+    size = largest(v)
+    size = np.where(size == 0, 1, size)
     return v / size, size
 
 

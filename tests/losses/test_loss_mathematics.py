@@ -253,6 +253,18 @@ def test_a_zero_vector_has_cosine_zero():
     assert each("cosine_embedding", pairs, -np.ones(2), margin=-0.25).tolist() == [0.25, 0.25]
 
 
+@pytest.mark.parametrize("angle", [1e-3, 1e-6, 1e-9])
+def test_the_cosine_of_nearly_parallel_vectors_leaves_the_angle_to_be_seen(angle):
+    pair = np.array([[[1.0, 0.0], [math.cos(angle), math.sin(angle)]]])
+    assert each("cosine_embedding", pair, [1.0]) == pytest.approx([2 * math.sin(angle / 2) ** 2], rel=1e-6)
+
+
+def test_an_infinite_score_is_a_sure_one():
+    z, y = np.array([np.inf, -np.inf, np.inf, -np.inf]), np.array([1.0, 0.0, 0.0, 1.0])
+    assert each("bce_with_logits", z, y).tolist() == [0, 0, np.inf, np.inf]
+    assert sent("bce_with_logits", z, y).tolist() == [0, 0, 1, -1]
+
+
 def test_a_score_of_minus_infinity_is_a_masked_class():
     z = np.array([[0.0, -np.inf, math.log(3)]])
     assert each("cross_entropy", z, [2]) == pytest.approx([math.log(4 / 3)], rel=1e-15)

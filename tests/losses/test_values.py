@@ -119,15 +119,17 @@ def test_every_reduction_with_weights_and_masks_is_its_sum_over_the_formula(case
                 assert wrong(slope, of_each * slopes, of_each * steep, TOLERANCE[dtype]) == []
 
 
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize("case", CASES, ids=said)
-def test_the_function_differentiated_by_the_engine_has_the_same_slope(case):
-    loss, pred, target = drawn(*case, 40, 4)
+def test_the_function_differentiated_by_the_engine_has_the_same_slope_and_no_other_dtype(case, dtype):
+    loss, pred, target = drawn(*case, 40, 4, dtype)
     _, slopes, (_, steep) = expected(*case, pred, target)
     x = Tensor(pred, requires_grad=True)
-    values = loss.function(x, target, **loss.values)
-    assert np.array_equal(values.data, loss.function(pred, target, **loss.values))
+    values, plain = loss.function(x, target, **loss.values), loss.function(pred, target, **loss.values)
+    assert np.array_equal(values.data, plain)
+    assert values.dtype == plain.dtype == loss.grad(pred, target, **loss.values).dtype == dtype
     values.sum().backward()
-    assert wrong(x.grad.data, slopes, steep, 1e-12) == []
+    assert wrong(x.grad.data, slopes, steep, TOLERANCE[dtype]) == []
 
 
 def test_labels_and_their_rows_have_the_same_slope_bit_for_bit():
