@@ -33,6 +33,7 @@ class Resuming:
     def __init__(self, path: str | Path | None, every: int | None, run: Training) -> None:
         self.path, self.every, self.run = path, every, run
         self.there = path is not None and check_place(path) is not None
+        self.identity = self._identity()  # before the first step: the optimizer says what it starts with
 
     def begin(self) -> None:
         """Put the run where the file left it, if there is one.
@@ -43,7 +44,12 @@ class Resuming:
         if not self.there or self.path is None:
             return
         run, found = self.run, load(self.path)
-        held, own = found.run.get("of", {}), self._identity()
+        held, own = found.run.get("of"), self.identity
+        if not isinstance(held, dict):
+            raise CheckpointError(
+                f"fit: expected a checkpoint that fit wrote in {str(self.path)!r}, got one by another hand; load it "
+                "with minigrad.load(path, model), and name another file here"
+            )
         if other := [f"{name} {held.get(name)!r:.60} instead of {own[name]!r:.60}" for name in own
                      if held.get(name) != own[name]]:  # fmt: skip
             raise CheckpointError(
@@ -71,7 +77,7 @@ class Resuming:
             self.path, run.model, optimizer=run.optimizer, loss=run.loss, epoch=run.epoch, step=run.step,
             best={name: array for name, array in run.best.items() if name not in learned},
             run={
-                "of": self._identity(), "rows": run.history.table(), "steps": np.array(run.watch.steps),
+                "of": self.identity, "rows": run.history.table(), "steps": np.array(run.watch.steps),
                 "total": run.total, "count": run.count, "learned": learned, "stopped": run.history.stopped,
             },
         )  # fmt: skip
@@ -80,7 +86,7 @@ class Resuming:
         """What must be the same for a run to go on."""
         run = self.run
         return {
-            "loss": str(run.chosen), "optimizer": type(run.optimizer).__name__, "rng": str(run.key),
+            "loss": str(run.chosen), "optimizer": repr(run.optimizer), "rng": str(run.key),
             "X": list(run.train.X.shape), "batch_size": run.batch_size,
             "y": [] if run.train.y is None else list(run.train.y.shape),
             "validation": 0 if run.valid is None else len(run.valid.X), "metrics": run.history.metrics,

@@ -104,8 +104,9 @@ def test_a_finished_run_may_be_given_more_epochs(tmp_path):
     ("change", "text"),
     [
         ({"loss": "mae"}, "loss 'mse' instead of 'mae'"),
-        ({"optimizer": "sgd"}, "optimizer 'Adam' instead of 'SGD'"),
+        ({"optimizer": "sgd"}, r"optimizer 'Adam\(lr=0.01.* instead of 'SGD\(lr"),
         ({"rng": 2}, "rng '"),
+        ({"lr": 0.02}, r"lr=0.01.* instead of .*lr=0.02"),
         ({"batch_size": 10}, "batch_size 32 instead of 10"),
         ({"validation": 0.2}, r"X \[50, 3\] instead of \[40, 3\]"),
     ],
@@ -185,3 +186,14 @@ def test_a_loss_by_name_is_found_again_in_the_file(tmp_path):
     path = tmp_path / "run.npz"
     fit(MLP(3, 4, 1, rng=0), (X, Y), loss=losses.get("huber", delta=2), epochs=1, checkpoint=path)
     assert str(load(path).loss()) == "huber(delta=2)"
+
+
+def test_a_checkpoint_that_no_run_has_written_is_refused(tmp_path):
+    from minigrad import save
+
+    path, model = tmp_path / "run.npz", MLP(3, 4, 1, rng=0)
+    save(path, model)
+    with pytest.raises(
+        CheckpointError, match=r"fit: expected a checkpoint that fit wrote in .*; load it .*minigrad.load"
+    ):
+        fit(model, (X, Y), loss="mse", checkpoint=path)

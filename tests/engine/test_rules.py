@@ -7,7 +7,6 @@ from minigrad import Tensor, ops
 from minigrad.engine.errors import GradientError, ShapeError
 from minigrad.engine.op import OWN
 from minigrad.engine.rules import plain
-from minigrad.engine.tensor import RULES
 from minigrad.testing import gradcheck
 
 RNG = np.random.default_rng(0)
