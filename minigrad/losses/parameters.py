@@ -74,6 +74,8 @@ class Parameter:
 
 
 def _kept(value: Any) -> Any:
+    if isinstance(value, (np.generic, np.ndarray)) and value.ndim == 0:
+        return value.item()  # a Python number leaves float32 as it is
     if isinstance(value, list):
         value = np.array(value)
     if isinstance(value, np.ndarray):

@@ -142,6 +142,13 @@ def test_labels_and_their_rows_have_the_same_slope_bit_for_bit():
             assert by_label[1] == pytest.approx(by_row[1], rel=1e-14)
 
 
+@pytest.mark.parametrize("number", [np.float64(2), np.array(2.0), np.int64(2), 2])
+def test_a_number_of_numpy_as_a_parameter_leaves_float32_as_it_is(number):
+    loss, x = losses.get("huber", delta=number), np.ones(3, np.float32)
+    assert loss.function(x, x, **loss.values).dtype == np.float32
+    assert str(loss) in ("huber(delta=2)", "huber(delta=2.0)")
+
+
 def test_pos_weight_may_differ_from_column_to_column():
     rng = np.random.default_rng(6)
     z, y, w = rng.normal(0, 3, (20, 3)).astype(np.float32), rng.integers(0, 2, (20, 3)), [0.5, 1.0, 4.0]
