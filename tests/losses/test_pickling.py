@@ -26,7 +26,7 @@ def travellers(site, file):
         *map(losses.get, losses.names("minigrad")), losses.get("huber", delta=2, reduction="sum"), cubic, odd, halves,
         odd.with_(scale=np.array([1.5], dtype=np.float32)), cubic.named("other"), losses.get("cubic"), losses.get("halves"),
         losses.get("tukey"), losses.get("my_loss:late", by=0.1), 0.1 * cubic + 0.9 * losses.get("late"),
-        (0.1 * cubic + 0.9 * losses.get("tukey")).with_(reduction="sum"), losses.get("huber", delta=3).named("wide"),
+        (0.1 * cubic + 0.9 * losses.get("tukey")).with_(reduction="sum"), losses.get("huber", delta=3).named("wide"), losses.get("mae").named("mse"),
         odd.with_(scale=np.arange(5000) / 7), learned,
     ]  # fmt: skip
 
@@ -94,3 +94,12 @@ def test_a_pickle_of_a_pack_that_is_not_there_is_refused_by_name(site):
         lookup.current().installed = {}
         with pytest.raises(UnknownLossError, match="there is no pack 'robust'"):
             pickle.loads(packed)
+
+
+def test_a_loss_whose_name_now_means_another_does_not_travel():
+    def earlier(pred, target):
+        return pred - target
+
+    earlier.__qualname__, earlier.__module__ = "cubic", cubic.__module__
+    with pytest.raises(TypeError, match=r"does not show as cubic; define it at the top of a module"):
+        pickle.dumps(loss(earlier))

@@ -307,7 +307,7 @@ def test_an_entry_point_that_leads_to_no_plugin_is_named(site, value):
 
 
 def test_a_pack_that_hangs_keeps_waiting_only_those_who_ask_for_it(site):
-    install(site, "hangs", "from tests.losses import waiting\nwaiting.reached.set()\nwaiting.go_on.wait()\n" + textwrap.dedent(GOOD.format(name="late")))  # fmt: skip
+    install(site, "hangs", "from tests.losses import waiting\nwaiting.reached.set()\nwaiting.go_on.wait(60)\n" + textwrap.dedent(GOOD.format(name="late")))  # fmt: skip
     install(site, "fine", good("cubic"))
     losses.get("fine:cubic")
     waiting.reached.clear()

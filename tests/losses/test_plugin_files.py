@@ -11,7 +11,8 @@ from minigrad.losses import lookup
 from tests.losses.packs import LATE, good, install
 
 
-def test_a_file_offers_the_losses_that_it_defines(site, file):
+def test_a_file_offers_the_losses_that_it_defines(site, file, monkeypatch):
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
     file.write_text(LATE + "\nfrom tests.losses.own import cubic\nagain = late\nmae = losses.get('mae')\n"
                     "half = 0.5 * late\nslow = late.with_(by=2)\nblend = (late + mae).named('blend')\n")  # fmt: skip
     assert losses.add_file(file) == ["my_loss:late", "my_loss:blend"]
@@ -28,7 +29,8 @@ def test_a_file_may_have_the_hook(site, file):
     assert losses.add_file(str(file)) == ["my_loss:later"]
 
 
-def test_a_file_added_again_is_read_again(site, file):
+def test_a_file_added_again_is_read_again(site, file, monkeypatch):
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)  # else nothing could be stale
     losses.add_file(file)
     for by in (6, 7, 8):  # of one size, within one tick of the file system's clock
         file.write_text(LATE.replace("5.0", f"{by}.0"))
