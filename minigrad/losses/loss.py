@@ -181,7 +181,7 @@ class Loss:
         return values
 
     # --- parameters ------------------------------------------------------------------------------------------------
-    def with_(self, **changes: Any) -> Loss:
+    def with_(self, /, **changes: Any) -> Loss:
         """The same loss with other parameters; it also binds `reduction` and `class_weight`.
 
         Raises:
