@@ -25,6 +25,7 @@ from rich.text import Text
 
 import minigrad
 from minigrad import losses
+from minigrad.authoring import add_commands
 from minigrad.engine.errors import PluginError
 from minigrad.losses.names import shown
 from minigrad.losses.offers import TAIL
@@ -47,13 +48,13 @@ class _Parser(argparse.ArgumentParser):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit status: 0, or 2 after bad input."""
+    """Run the command line; returns the exit status: 0, 1 if a loss that was judged is wrong, or 2 after bad input."""
     options = _parser().parse_args(arguments)
     console = Console(highlight=False)
     try:
         for path in options.plugin:
             losses.add_file(path)
-        options.run(options, console)
+        return options.run(options, console) or 0
     except BrokenPipeError:
         sys.stderr.close()
         return 0
@@ -64,7 +65,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("minigrad: interrupted", file=sys.stderr)
         return 130
-    return 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -76,6 +76,7 @@ def _parser() -> argparse.ArgumentParser:
         commands, "losses", _losses, "list the losses: what there is, whose it is, what is broken and why"
     )
     listing.add_argument("name", nargs="?", help="one loss, in full")
+    add_commands(commands, _command)
     lessons = _command(commands, "tutorial", _tutorial, "list the lessons, run one, or copy one to work on")
     lessons.add_argument("action", nargs="?", choices=("list", "run", "copy"), default="list")
     lessons.add_argument("number", nargs="?", help="of the lesson, such as 01")

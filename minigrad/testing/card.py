@@ -5,7 +5,6 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Any
 
 RIGHT, WRONG, APART = "✓", "✗", "–"
@@ -30,7 +29,7 @@ class Row:
     mark: str
     text: str
     note: str = ""
-    measured: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}), hash=False)
+    measured: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     def to_dict(self) -> dict[str, Any]:
         """The line as plain numbers and texts."""
@@ -48,12 +47,17 @@ class Row:
 
 def right(name: str, text: str, *, claimed: bool = False, **measured: Any) -> Row:
     """A line that was measured and is in order."""
-    return Row(name, RIGHT, text, "measured and claimed" if claimed else "measured", MappingProxyType(measured))
+    return Row(name, RIGHT, text, "measured and claimed" if claimed else "measured", _own(measured))
 
 
 def wrong(name: str, text: str, note: str = "", **measured: Any) -> Row:
     """A line with a fault, or with a claim that does not hold."""
-    return Row(name, WRONG, text, note, MappingProxyType(measured))
+    return Row(name, WRONG, text, note, _own(measured))
+
+
+def _own(measured: dict[str, Any]) -> dict[str, Any]:
+    """Numbers as Python's own, so that records can be compared."""
+    return {key: value.tolist() if hasattr(value, "tolist") else value for key, value in measured.items()}
 
 
 def apart(name: str, reason: str) -> Row:

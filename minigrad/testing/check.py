@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from minigrad.testing import claims, gradient, kinks, learning, precision, profile, values
+from minigrad.testing import batches, claims, gradient, kinks, learning, precision, profile, repeatable, values
 from minigrad.testing.card import RIGHT, WRONG, Card, Curve, Row, apart, wrong
 from minigrad.testing.exam import Exam
 from minigrad.testing.parameters import parameters
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
 LINES: dict[str, Callable[[Exam], Row]] = {
     "value": values.value,
-    "repeatable": values.repeatable,
+    "repeatable": repeatable.repeatable,
     "gradient": gradient.gradient,
-    "permutation": values.permutation,
-    "weights": values.weights,
-    "labels": values.labels,
+    "permutation": batches.permutation,
+    "weights": batches.weights,
+    "labels": batches.labels,
     "minimum": profile.minimum,
     "at chance": profile.at_chance,
     "slope": kinks.slope,
@@ -73,7 +73,7 @@ def check_loss(loss: Loss | str, *, rng: Any = 0) -> Card:
     found = get(loss)
     seed = int(np.random.default_rng(rng).integers(2**63))
     with undisturbed():
-        outside = values.surroundings()
+        outside = repeatable.surroundings()
         try:
             exam = Exam.of(found, seed)
         except LossFailed as error:
@@ -82,15 +82,14 @@ def check_loss(loss: Loss | str, *, rng: Any = 0) -> Card:
 
 
 def _rows(exam: Exam, outside: dict[str, Any]) -> list[Row]:
-    """Every line; where the loss cannot even be called, that is said once."""
+    """Every line; where the loss cannot be called, or has no number for a value, that is said once."""
     rows: dict[str, Row] = {}
     said = ""
     for name in (*FIRST, *(name for name in LINES if name not in FIRST)):
-        try:
-            rows[name] = LINES[name](exam)
-        except LossFailed as error:
-            see = said or ("value" if name == "repeatable" else "")
-            rows[name] = apart(name, f"not measured: see {see}") if see else wrong(name, f"fails: {error}")
+        if said and (not exam.has_numbers or rows["repeatable"].measured.get("noise")):
+            rows[name] = apart(name, f"not measured: see {said}")
+            continue
+        rows[name] = _answer(name, exam, said or ("value" if name == "repeatable" else ""))
         if name in FIRST and rows[name].mark == WRONG:
             said = said or name
     if rows["repeatable"].mark == RIGHT:
@@ -98,13 +97,25 @@ def _rows(exam: Exam, outside: dict[str, Any]) -> list[Row]:
     return [rows[name] for name in LINES]
 
 
+def _answer(name: str, exam: Exam, see: str) -> Row:
+    """One line; `see` is the line that has said already what is wrong, if there is one."""
+    try:
+        return LINES[name](exam)
+    except LossFailed as error:
+        return apart(name, f"not measured: see {see}") if see else wrong(name, f"fails: {error}")
+    except (ValueError, ArithmeticError, LookupError):
+        if exam.all_numbers:
+            raise
+        return apart(name, "not measured: it has no number for some predictions, see finite")
+
+
 def _at_the_end(exam: Exam, outside: dict[str, Any]) -> Row | None:
     """A line, if the loss has changed itself or its surroundings while it was examined."""
-    for name, state in values.surroundings().items():
+    for name, state in repeatable.surroundings().items():
         if state != outside[name]:
             return wrong("repeatable", f"changes {name}")
     try:
-        return values.changed_since(exam)
+        return repeatable.changed_since(exam)
     except LossFailed:
         return None
 

@@ -12,8 +12,8 @@ import numpy as np
 
 from minigrad.testing.card import Row, apart, right, wrong
 from minigrad.testing.exam import Exam
+from minigrad.testing.places import spot
 from minigrad.testing.subject import Subject
-from minigrad.testing.values import spot
 
 Array = Any
 PAIRS = 42  # times the sample: about 10 000

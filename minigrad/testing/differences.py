@@ -17,6 +17,7 @@ Along = Callable[[Array, Array], Array]  # (steps, which functions) to values
 LEVELS = 5
 WIDTHS = (2e-2, 1e-3, 5e-5, 2e-6, 1e-7)  # narrower and narrower, where something is near that bends
 RTOL = 1e-7
+PARTS = 8
 
 
 def slope(f: Along, width: Array, which: Array) -> tuple[Array, Array]:
@@ -46,7 +47,9 @@ def grain_of(pred: Array) -> Array:
     return np.spacing(np.abs(pred).reshape(len(pred), -1).max(-1))
 
 
-def disagreement(f: Along, claimed: Array, reach: Array, grain: Array, typical: float) -> tuple[Array, Array]:
+def disagreement(
+    f: Along, claimed: Array, reach: Array, grain: Array, noise: Array, typical: float
+) -> tuple[Array, Array]:
     """How far each claimed slope at 0 is from the truth, relative to what may be expected, and the measured slope.
 
     Args:
@@ -54,6 +57,7 @@ def disagreement(f: Along, claimed: Array, reach: Array, grain: Array, typical: 
         claimed: the slopes that somebody says they have.
         reach: how far each may be followed.
         grain: how far apart neighbouring inputs are: what a step may be off by.
+        noise: what a value may be off by.
         typical: the size of an ordinary slope; what is far smaller is measured against it.
 
     Returns:
@@ -63,27 +67,28 @@ def disagreement(f: Along, claimed: Array, reach: Array, grain: Array, typical: 
     """
     everyone = np.arange(len(claimed))
     measured, doubt = slope(f, WIDTHS[0] * reach, everyone)
-    doubt += _rounding(measured, grain, WIDTHS[0] * reach)
+    doubt += _rounding(measured, grain, noise, WIDTHS[0] * reach)
     error = _relative(claimed, measured, doubt, typical)
     for width in WIDTHS[1:]:
         left = everyone[error > 0]
         if not len(left):
             break
         again, doubt_again = slope(f, width * reach[left], left)
-        doubt_again += _rounding(again, grain[left], width * reach[left])
+        doubt_again += _rounding(again, grain[left], noise[left], width * reach[left])
         narrower = _relative(claimed[left], again, doubt_again, typical)
         better = (narrower < error[left]) | (doubt_again < doubt[left])
         for whole, part in ((error, narrower), (measured, again), (doubt, doubt_again)):
             whole[left] = np.where(better, part, whole[left])
     left = everyone[error > 0]
     if len(left):
-        error[left] = np.where(_at_kink(f, claimed[left], reach[left], left, typical), 0, error[left])
+        slack = _rounding(measured[left], grain[left], noise[left], reach[left])
+        error[left] = np.where(_at_kink(f, claimed[left], reach[left], slack, left, typical), 0, error[left])
     return error, measured
 
 
-def _rounding(measured: Array, grain: Array, width: Array) -> Array:
-    """What a slope is off by because steps are rounded."""
-    return np.abs(measured) * grain / width * 2**LEVELS
+def _rounding(measured: Array, grain: Array, noise: Array, width: Array) -> Array:
+    """What a slope is off by because steps and values are rounded."""
+    return (np.abs(measured) * grain + noise) / width * 2**LEVELS
 
 
 def _relative(claimed: Array, measured: Array, doubt: Array, typical: float) -> Array:
@@ -95,38 +100,41 @@ def _relative(claimed: Array, measured: Array, doubt: Array, typical: float) -> 
     return np.where(told, error, 0.0)
 
 
-def _at_kink(f: Along, claimed: Array, reach: Array, which: Array, typical: float) -> Array:
+def _at_kink(f: Along, claimed: Array, reach: Array, rounding: Array, which: Array, typical: float) -> Array:
     """Whether the one-sided slopes differ, at every width, and the claimed one lies between them."""
     held = np.ones(len(which), bool)
     for width in (1e-5, 1e-6, 1e-7):
         left, right = one_sided(f, width * reach, which)
         size = np.maximum(np.maximum(np.abs(left), np.abs(right)), 1e-2 * typical)
-        slack = 30 * width * (size + typical) + 1e-7 * size
+        slack = 30 * width * (size + typical) + 1e-7 * size + rounding / width
         gap = np.abs(left - right) > 1e-3 * size
         held &= gap & (claimed >= np.minimum(left, right) - slack) & (claimed <= np.maximum(left, right) + slack)
     return held
 
 
-def narrowed(f: Callable[[Array], Array], low: Array, high: Array, grain: Array, least: Array) -> tuple[Array, Array]:
-    """Intervals halved again and again, each time keeping the half across which f changes more.
+def narrowed(f: Along, low: Array, high: Array, grain: Array, least: Array) -> tuple[Array, Array]:
+    """Intervals cut into parts again and again, each time keeping the part across which f changes most.
 
     Args:
-        f: places, one in each interval, to numbers.
+        f: (places, which intervals they are in) to numbers.
         low: the lower ends.
         high: the upper ends.
         grain: the width at which an interval is left as it is.
         least: a change that does not matter: an interval across which f changes less is left as it is.
     """
-    f_low, f_high = f(low), f(high)
-    for _ in range(60):
-        wide = (high - low > grain) & ~(np.abs(f_high - f_low) <= least)
-        if not wide.any():
+    low, high = low.copy(), high.copy()
+    inner = np.arange(1, PARTS)[:, None] / PARTS
+    open_ = np.arange(len(low))
+    for _ in range(20):
+        between = low[open_] + inner * (high - low)[open_]
+        places = np.vstack([low[open_], between, high[open_]])
+        numbers = f(places.ravel(), np.tile(open_, PARTS + 1)).reshape(places.shape)
+        changes = np.abs(np.diff(numbers, axis=0))
+        at, columns = np.argmax(np.nan_to_num(changes), 0), np.arange(len(open_))
+        low[open_], high[open_] = places[at, columns], places[at + 1, columns]
+        open_ = open_[(changes[at, columns] > least[open_]) & ((high - low)[open_] > grain[open_])]
+        if not len(open_):
             break
-        middle = (low + high) / 2
-        f_middle = f(middle)
-        left = np.abs(f_middle - f_low) > np.abs(f_high - f_middle)
-        high, f_high = np.where(wide & left, middle, high), np.where(wide & left, f_middle, f_high)
-        low, f_low = np.where(wide & ~left, middle, low), np.where(wide & ~left, f_middle, f_low)
     return low, high
 
 

@@ -41,11 +41,13 @@ class Exam:
         loss: the loss as given, its fitted parameters fitted to the sample.
         seed: what all random numbers of this card come from.
         sizes: how large one sample is.
+        bare: whether to leave the cuts out.
     """
 
     loss: Loss
     seed: int
     sizes: Sizes
+    bare: bool = False
 
     @classmethod
     def of(cls, loss: Loss, seed: int) -> Exam:
@@ -97,6 +99,19 @@ class Exam:
         """The values on the sample."""
         return self.subject.values(*self.sample)
 
+    @property
+    def has_numbers(self) -> bool:
+        """Whether the loss has values on the sample, and all of them are numbers."""
+        try:
+            return bool(np.isfinite(self.values).all())
+        except LossFailed:
+            return False
+
+    @property
+    def all_numbers(self) -> bool:
+        """Whether it has numbers for values and slopes along the cuts too."""
+        return self.has_numbers and all(np.isfinite(t.value).all() and np.isfinite(t.slope).all() for t in self.traces)
+
     @cached_property
     def slopes(self) -> Array:
         """The slopes on the sample."""
@@ -123,11 +138,24 @@ class Exam:
 
         return [(Exam(loss, self.seed, self.sizes), f", {said}") for loss, said in changed(self)]
 
+    @property
+    def resized(self) -> list[tuple[Exam, str]]:
+        """The same exam on other numbers of classes or entries, without cuts, unless the loss fixes them."""
+        others = [(Sizes(classes=k), f", {k} classes") for k in (2, 3)]
+        if self.loss.pred == "embedding":
+            others = [(Sizes(width=3), ", 3 entries")]
+        elif self.loss.pred not in ("logits", "log_probs"):
+            return []
+        if any(np.ndim(value) for value in self.loss.given.values()):
+            return []
+        exams = [(Exam(self.loss, self.seed, sizes, bare=True), said) for sizes, said in others]
+        return [(exam, said) for exam, said in exams if _answers(exam.loss, exam.sizes)]
+
     # --- the cuts --------------------------------------------------------------------------------------------------
     @cached_property
     def traces(self) -> list[Trace]:
         """The loss along every cut."""
-        return [traced(self.subject, cut) for cut in cuts(self.loss, self.sizes)]
+        return [] if self.bare else [traced(self.subject, cut) for cut in cuts(self.loss, self.sizes)]
 
 
 def traced(subject: Subject, cut: Cut) -> Trace:

@@ -11,8 +11,9 @@ from minigrad.testing.card import Row, right, wrong
 from minigrad.testing.cuts import Cut, directional
 from minigrad.testing.differences import disagreement, grain_of, narrowed, telling
 from minigrad.testing.exam import Exam, Trace
-from minigrad.testing.subject import asked
-from minigrad.testing.values import one_unit, single, spot
+from minigrad.testing.places import spot
+from minigrad.testing.subject import norms
+from minigrad.testing.values import leak
 
 Array = Any
 EVERY = 12  # of the places of a cut one in so many is compared
@@ -23,13 +24,13 @@ NEAR = np.concatenate([-np.logspace(-8, -2, 7), np.logspace(-8, -2, 7)])  # what
 def gradient(exam: Exam) -> Row:
     """At every kind of place and for every parameter; beside that, no value may jump."""
     worst = 0.0
-    for other, said in ((exam, ""), *exam.variants):
+    for other, said in ((exam, ""), *exam.variants, *exam.resized):
         found, gap = _compared(other, said)
         if found:
             return found
         worst = max(worst, gap)
-        if leak := _leak(other, said):
-            return leak
+        if found := _leak(other, said):
+            return found
     if found := _jump(exam):
         return found
     if exam.loss.grad is None:
@@ -41,7 +42,7 @@ def gradient(exam: Exam) -> Row:
 def _compared(exam: Exam, said: str) -> tuple[Row | None, float]:
     """The first wrong slope as a line, and how far the closed form is from autograd."""
     subject, (pred, target), ways = exam.subject, *_asked(exam, few=bool(said))
-    typical = exam.typical
+    noise = _noise(exam, pred, subject.values(pred, target))
     for direction in _directions(exam, pred, said):
 
         def along(h: Array, which: Array, direction: Array = direction) -> Array:
@@ -50,12 +51,19 @@ def _compared(exam: Exam, said: str) -> tuple[Row | None, float]:
 
         for name, slopes in ways:
             claimed = directional(slopes, direction)
-            error, measured = disagreement(along, claimed, _reach(exam, pred), grain_of(pred), typical)
+            error, measured = disagreement(along, claimed, _reach(exam, pred), grain_of(pred), noise, exam.typical)
             error = np.where(np.isfinite(claimed), error, 0 if said else np.inf)
             if error.any():
-                at = int(np.argmax(_readable(error, pred)))
-                return _fault(exam, name, said, spot_of(exam, pred, target, at), claimed[at], measured[at]), 0.0
+                at = int(np.argmax(_readable(error, exam, pred, target)))
+                where = spot_of(exam, pred, target, at) + said
+                return _fault(exam, name, where, claimed[at], measured[at], len(pred)), 0.0
     return None, _gap(ways)
+
+
+def _noise(exam: Exam, pred: Array, values: Array) -> Array:
+    """What values may be off by: terms as large as the predictions may cancel."""
+    size = np.abs(pred).reshape(len(pred), -1).max(-1)
+    return np.finfo(float).eps * (np.abs(values) + exam.scale + size * exam.typical)
 
 
 def _asked(exam: Exam, few: bool) -> tuple[tuple[Array, Array], list[tuple[str, Array]]]:
@@ -70,9 +78,9 @@ def _asked(exam: Exam, few: bool) -> tuple[tuple[Array, Array], list[tuple[str, 
     return (pred, target), ways
 
 
-def _fault(exam: Exam, name: str, said: str, where: str, claimed: float, measured: float) -> Row:
-    text = f"at {where}{said}: {name} says {claimed:.6g}, the value's slope is {measured:.6g}"
-    entries = {"n": float(len(exam.sample[0])), "K": float(exam.sizes.classes)}
+def _fault(exam: Exam, name: str, where: str, claimed: float, measured: float, n: int) -> Row:
+    text = f"at {where}: {name} says {claimed:.6g}, the value's slope is {measured:.6g}"
+    entries = {"n": float(n), "K": float(exam.sizes.classes)}
     return wrong("gradient", text, telling(claimed, measured, entries), says=claimed, slope=measured)
 
 
@@ -83,10 +91,11 @@ def spot_of(exam: Exam, pred: Array, target: Array, at: int) -> str:
     return spot(pred[at], None if target is None else target[at], exam.loss.coupled)
 
 
-def _readable(error: Array, pred: Array) -> Array:
-    """Large errors, at ordinary predictions first: they make the better counterexample."""
-    size = np.abs(pred).reshape(len(pred), -1).max(-1)
-    return np.where(error > 0, np.minimum(error, 1) + 1e-9, 0) / (1 + size)
+def _readable(error: Array, exam: Exam, pred: Array, target: Array) -> Array:
+    """Large errors, at predictions of ordinary size first: they make the better counterexample."""
+    real = (exam.loss.pred, exam.loss.target) == ("real", "real") and not exam.loss.coupled
+    size = np.abs(pred - target if real else pred).reshape(len(pred), -1).max(-1)
+    return np.where(error > 0, np.minimum(error, 1) + 1e-9, 0) / (1 + np.abs(np.log(size + 1e-3)))
 
 
 def _gap(ways: list[tuple[str, Array]]) -> float:
@@ -100,7 +109,7 @@ def _gap(ways: list[tuple[str, Array]]) -> float:
 
 
 def _places(exam: Exam, few: bool) -> tuple[Array, Array]:
-    """The sample, wider ones, and places on every cut: in steps, near its middle and far out."""
+    """The sample, wider ones, and places on every cut: in steps, near its middle, far out, and where it looks wrong."""
     pred, target = exam.sample
     if exam.loss.coupled:
         return (pred[:2], None if target is None else target[:2]) if few else (pred, target)
@@ -110,10 +119,22 @@ def _places(exam: Exam, few: bool) -> tuple[Array, Array]:
     near = NEAR[np.abs(NEAR) > 1e-3] if exam.loss.pred == "embedding" else NEAR  # several kinks may lie together there
     for trace in exam.traces:
         chosen = (np.arange(len(trace.x)) % (EVERY * (4 if few else 1)) == 0) | ~trace.inside | (trace.x == 0)
+        chosen[_doubtful(exam, trace)] = True
         x = np.concatenate([trace.x[chosen], trace.cut.grid[len(trace.cut.grid) // 2] + near])
         preds.append(trace.cut.path(x))
         targets.append(trace.cut.targets(len(x)))
     return np.concatenate(preds), None if target is None else np.concatenate(targets)
+
+
+def _doubtful(exam: Exam, trace: Trace) -> Array:
+    """Places at which the two ways to a slope differ most, or the slope and the steps of the value."""
+    steps = np.abs(np.diff(trace.value) - _integral(trace)) / np.diff(trace.x)
+    doubt = np.concatenate([steps, [0.0]])
+    if exam.loss.grad is not None:
+        recorded = exam.subject.recorded(trace.cut.path(trace.x), trace.cut.targets(len(trace.x)))
+        doubt = doubt + 1e3 * norms(recorded - trace.slope)
+    doubt = np.where(trace.inside, np.nan_to_num(doubt, nan=np.inf), 0)
+    return np.argsort(-doubt, kind="stable")[:12]
 
 
 def _reach(exam: Exam, pred: Array) -> Array:
@@ -139,21 +160,16 @@ def _directions(exam: Exam, pred: Array, said: str) -> Iterator[Array]:
 
 # --- other faults of slopes -------------------------------------------------------------------------------------------
 def _leak(exam: Exam, said: str) -> Row | None:
-    """A closed form that makes another dtype of float32."""
-    if exam.loss.grad is None:
-        return None
-    pred, target = one_unit(exam)
-    made = asked(exam.loss.grad, single(pred), single(target), **exam.loss.values)
-    if made.dtype == np.float32:
-        return None
-    return wrong("gradient", f"grad= makes {made.dtype} of float32{said}; say math.log(2), not np.log(2)")
+    """A closed form that makes another dtype of its prediction's."""
+    found = leak(exam, exam.loss.grad, f"grad={said}") if exam.loss.grad is not None else ""
+    return wrong("gradient", found) if found else None
 
 
 def _jump(exam: Exam) -> Row | None:
     """A value that jumps: the integral of the slope along a cut against the difference of two values."""
     for trace in exam.traces:
 
-        def f(x: Array, cut: Cut = trace.cut) -> Array:
+        def f(x: Array, _: Any = None, cut: Cut = trace.cut) -> Array:
             return cut.values(exam.subject, x)
 
         first = suspicious(trace, np.abs(np.diff(trace.value) - _integral(trace)))
@@ -175,13 +191,11 @@ def _integral(trace: Trace) -> Array:
 
 
 def suspicious(trace: Trace, steps: Array) -> Array:
-    """The steps of a cut at which a quantity changes most: some on the grid, some beyond it, where steps are wide."""
+    """The steps of a cut at which a quantity may jump: the largest on the grid, and all beyond it."""
     steps = np.nan_to_num(steps, nan=0.0, posinf=0.0, neginf=0.0)
     on_grid = trace.inside[1:] & trace.inside[:-1]
-    inner = np.argsort(-np.where(on_grid, steps, -1))[:8]
-    size = np.abs(trace.value[1:]) + np.abs(trace.value[:-1])
-    outer = np.argsort(-np.where(on_grid, -1, steps / np.where(size > 0, size, 1)))[:8]
-    return np.sort(np.concatenate([inner, outer[~on_grid[outer]]]))
+    inner = np.argsort(-np.where(on_grid, steps, -1), kind="stable")[:8]
+    return np.sort(np.concatenate([inner, np.flatnonzero(~on_grid)]))
 
 
 def _jump_in_words(cut: Cut, a: float, b: float, x: float) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,8 +14,8 @@ from minigrad.testing.cuts import Cut, directional, lines
 from minigrad.testing.differences import grain_of, narrowed
 from minigrad.testing.exam import Exam
 from minigrad.testing.gradient import suspicious
+from minigrad.testing.places import spot
 from minigrad.testing.subject import LossFailed, reason
-from minigrad.testing.values import spot
 
 if TYPE_CHECKING:
     from minigrad.losses import Loss
@@ -61,6 +60,8 @@ def _misdeclared(exam: Exam, jumps: list[Jump], said: str) -> Row | None:
             text = f"it jumps from {jump.left:.4g} to {jump.right:.4g} at {jump.said}{said}, but {why}"
             return wrong("slope", text, left=jump.left, right=jump.right)
     for kink in kinks:
+        if (_entries(kink, *exam.sample) == 0).all(-1).mean() > 0.05:
+            return wrong("slope", f"a function of kinks= vanishes on ordinary predictions too{said}: it names no place")
         if where := _contradicted(kink, exam):
             return wrong("slope", f"kinks= names {where}{said}, but the slope does not jump there")
     return None
@@ -92,8 +93,13 @@ def _jumps(exam: Exam) -> Iterator[Jump]:
     for trace in exam.traces:
         cut, last = trace.cut, -np.inf
         first = suspicious(trace, np.abs(np.diff(trace.along)))
-        along = partial(cut.along, exam.subject)
-        for _, x, left, right_ in _found(exam, along, cut.path, trace.x[first], trace.x[first + 1]):
+
+        def along(x: Array, _: Any, cut: Cut = cut) -> Array:
+            return cut.along(exam.subject, x)
+
+        for _, x, left, right_ in _found(
+            exam, along, grain_of(cut.path(trace.x[first + 1])), trace.x[first], trace.x[first + 1]
+        ):
             if x - last > 1e-6 * max(1.0, abs(x)):
                 last = x
                 label = f" ({cut.label})" if cut.label else ""
@@ -103,12 +109,14 @@ def _jumps(exam: Exam) -> Iterator[Jump]:
         yield from _on_lines(exam)
 
 
-def _found(exam: Exam, along: Any, path: Any, low: Array, high: Array) -> Iterator[tuple[int, float, float, float]]:
+def _found(exam: Exam, along: Any, grain: Array, low: Array, high: Array) -> Iterator[tuple[int, float, float, float]]:
     """Where the slope jumps within intervals: which one, the place, and the slopes on both sides."""
-    low, high = narrowed(along, low, high, 4 * grain_of(path(high)), JUMP * exam.typical)
-    away = np.maximum(1e-9 * _room(exam, high), 64 * grain_of(path(high)))
-    left, right_ = along(low - away), along(high + away)
-    across, gap = np.abs(along(high) - along(low)), np.abs(right_ - left)
+    every = np.arange(len(low))
+    least = JUMP * np.maximum(np.minimum(np.abs(along(low, every)), np.abs(along(high, every))), exam.typical)
+    low, high = narrowed(along, low, high, 4 * grain, least)
+    away = np.maximum(1e-9 * _room(exam, high), 64 * grain)
+    left, right_ = along(low - away, every), along(high + away, every)
+    across, gap = np.abs(along(high, every) - along(low, every)), np.abs(right_ - left)
     size = np.maximum(np.maximum(np.abs(left), np.abs(right_)), exam.typical)
     jumped = (np.minimum(gap, across) > JUMP * size) & (across > 0.3 * gap)  # most of it at the place itself
     for i in np.flatnonzero(jumped & (size > 0)):
@@ -131,13 +139,15 @@ def _on_lines(exam: Exam) -> Iterator[Jump]:
     row, at = np.unravel_index(where, (LINES, STEPS - 1))
     grid = np.linspace(0, 1, STEPS)
 
-    def path(x: Array) -> Array:
-        return start[row] + x.reshape(-1, *(1,) * (pred.ndim - 1)) * across[row]
+    def path(x: Array, which: Array) -> Array:
+        return start[row[which]] + x.reshape(-1, *(1,) * (pred.ndim - 1)) * across[row[which]]
 
-    def along(x: Array) -> Array:
-        return directional(exam.subject.slopes(path(x), None if t is None else t[row]), across[row])
+    def along(x: Array, which: Array) -> Array:
+        slopes = exam.subject.slopes(path(x, which), None if t is None else t[row[which]])
+        return directional(slopes, across[row[which]])
 
-    for i, x, left, right_ in _found(exam, along, path, grid[at], grid[at + 1]):
+    grain = grain_of(path(grid[at + 1], np.arange(len(row))))
+    for i, x, left, right_ in _found(exam, along, grain, grid[at], grid[at + 1]):
         beside = (x + BESIDE).reshape(-1, *(1,) * (pred.ndim - 1))
         three, same = start[row[i]] + beside * across[row[i]], None if t is None else np.repeat(t[row[i]][None], 3, 0)
         yield Jump(spot(three[1], None if same is None else same[1]), three, same, left, right_)

@@ -11,8 +11,8 @@ import numpy as np
 from minigrad.testing.card import Row, right, wrong
 from minigrad.testing.cuts import Cut
 from minigrad.testing.exam import Exam
+from minigrad.testing.places import single, spot
 from minigrad.testing.subject import norms
-from minigrad.testing.values import single, spot
 
 Array = Any
 DTYPES = ("float64", "float32")
@@ -78,12 +78,18 @@ def _along(exam: Exam, cut: Cut, way: Way, dtype: str) -> tuple[str, float | Non
         if np.isnan(numbers[bad]).any():
             at = int(np.argmax(np.isnan(numbers)))
             return f"{name} is nan at {where.replace(f'{way.x[first]:.4g}', f'{way.x[at]:.4g}')}", None
-        if way.end and first == len(way.x) - 1 and abs(numbers[-2]) > abs(numbers[len(numbers) // 2]) + 1:
-            continue  # the limit at the end of the domain is infinite
+        if way.end and first == len(way.x) - 1 and _diverges(exam, cut, way.x, numbers is values):
+            continue
         if first == 0 or not _overflows(exam, cut, way.x[first - 1], way.x[first], dtype, name == "the value"):
             return f"{name} is {numbers[first]:g} at {where}, where it is not too large", None
         beyond = abs(float(way.x[first - 1])) if beyond is None else min(beyond, abs(float(way.x[first - 1])))
     return "", beyond
+
+
+def _diverges(exam: Exam, cut: Cut, x: Array, of_value: bool) -> bool:
+    """Whether numbers grow for ever towards the end of a domain: in float64 too, where a floor would show."""
+    numbers = _measured(exam, cut, x, "float64")[0 if of_value else 1]
+    return bool(not np.isfinite(numbers[-1]) and numbers[-2] > numbers[len(numbers) // 2] + 1)
 
 
 def _measured(exam: Exam, cut: Cut, x: Array, dtype: str) -> tuple[Array, Array]:
@@ -97,7 +103,7 @@ def _measured(exam: Exam, cut: Cut, x: Array, dtype: str) -> tuple[Array, Array]
 
 def _overflows(exam: Exam, cut: Cut, inside: float, outside: float, dtype: str, of_value: bool) -> bool:
     """Whether a number is nearly as large as its dtype allows before it becomes infinite."""
-    for _ in range(60):
+    for _ in range(30):
         middle = (inside + outside) / 2
         numbers = _measured(exam, cut, np.array([middle]), dtype)[0 if of_value else 1]
         inside, outside = (middle, outside) if np.isfinite(numbers[0]) else (inside, middle)

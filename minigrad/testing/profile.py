@@ -50,7 +50,7 @@ def _backwards(exam: Exam, trace: Trace) -> Row | None:
 def _cheaper(exam: Exam, wrong_: float, right_: float, where: str) -> Row | None:
     if not wrong_ < right_ - 1e-6 * (abs(right_) + exam.scale):
         return None
-    text = f"{wrong_:.4g} at {where}, {right_:.4g} where the prediction is right"
+    text = f"{wrong_:.4g} at {where}, {right_ + 0.0:.4g} where the prediction is right"
     return wrong("minimum", text, "the worse, the cheaper", value=right_, less=wrong_)
 
 

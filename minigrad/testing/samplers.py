@@ -111,7 +111,7 @@ def check_spread(loss: Loss, pred: Array, target: Array) -> None:
     """Refuse a draw that leaves out a region of the kinds.
 
     Raises:
-        RuntimeError: a region has fewer than a twentieth of the samples that an even draw would give it.
+        RuntimeError: a region has fewer than one sample in a hundred.
     """
     for name, share in _regions(loss, pred, target).items():
         if share < 0.01:

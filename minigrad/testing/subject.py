@@ -6,19 +6,23 @@ author's functions raise, or return in the wrong shape, becomes a LossFailed: ev
 
 from __future__ import annotations
 
+import decimal
+import gc
+import io
 import itertools
 import os
 import random
 import sys
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from minigrad.engine.graph import recording
 from minigrad.engine.tensor import Tensor
 from minigrad.losses.kinds import PRED
 from minigrad.losses.parameters import fitted
@@ -142,12 +146,14 @@ def prepared(loss: Loss, target: Array) -> Loss:
 
 @contextmanager
 def undisturbed() -> Iterator[None]:
-    """Whatever a loss changes outside itself is put back at the end; warnings and NumPy's complaints are silent."""
+    """Whatever a loss changes outside itself is put back at the end; prints, warnings and NumPy are silent."""
     legacy = np.random.get_state()  # noqa: NPY002 # the global state is what a loss must leave alone
     own, limit, environ = random.getstate(), sys.getrecursionlimit(), dict(os.environ)
-    shown, folder = np.get_printoptions(), os.getcwd()
+    shown, folder, path, mode = np.get_printoptions(), os.getcwd(), list(sys.path), recording.get()
+    collecting, places = gc.isenabled(), decimal.getcontext().copy()
     try:
-        with warnings.catch_warnings(), np.errstate(all="ignore"):
+        quiet = io.StringIO()
+        with warnings.catch_warnings(), np.errstate(all="ignore"), redirect_stdout(quiet), redirect_stderr(quiet):
             warnings.simplefilter("ignore")
             yield
     finally:
@@ -156,6 +162,10 @@ def undisturbed() -> Iterator[None]:
         sys.setrecursionlimit(limit)
         np.set_printoptions(**shown)
         os.chdir(folder)
+        sys.path[:] = path
+        recording.set(mode)
+        decimal.setcontext(places)
+        (gc.enable if collecting else gc.disable)()
         for name in os.environ.keys() - environ.keys():
             del os.environ[name]
         os.environ.update(environ)
