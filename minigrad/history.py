@@ -90,12 +90,13 @@ class History:
         rows: one Row for each finished epoch.
         stopped: why the run ended before its last epoch: "patience", "interrupted", what the loss was, or "".
         finite: whether the loss stayed finite.
+        culprit: if it did not, the first value that was not finite: operation, place, inputs.
     """
 
     def __init__(self, loss: Loss, metrics: list[str], watch: Watch) -> None:
         self.loss, self.metrics = loss, metrics
         self.rows: list[Row] = []
-        self.stopped, self.finite = "", True
+        self.stopped, self.finite, self.culprit = "", True, ""
         self._watch = watch
 
     @property

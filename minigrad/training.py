@@ -20,7 +20,8 @@ import numpy as np
 from minigrad import losses as registry
 from minigrad import metrics as metric_table
 from minigrad.data.sets import generator
-from minigrad.engine.errors import GradientError
+from minigrad.engine.debug import detect_anomaly
+from minigrad.engine.errors import GradientError, PluginError
 from minigrad.history import History, Row, Watch
 from minigrad.losses import Loss
 from minigrad.metrics import Metric
@@ -211,6 +212,7 @@ class Training:
             value = self._step(x, target, weight)
             if not math.isfinite(value):
                 self.history.stopped = f"loss is {value} at epoch {epoch}, batch {self.step + 1}"
+                self.history.culprit = self._culprit(epoch, x, target, weight)
                 return None
             self.total, self.count, self.step = self.total + value * len(x), self.count + len(x), self.step + 1
             self.resuming.after_step()
@@ -245,6 +247,19 @@ class Training:
         if len(self.watch.steps) == 1 and self.loss.options.get("reduction") == "sum":
             self._warn_of_sum(len(x))
         return loss
+
+    def _culprit(self, epoch: int, x: Array, target: Any, weight: Any) -> str:
+        """The first value of a step that is not finite, found by taking it again with open eyes."""
+        if self.draws:
+            self.model.reseed(self.key, 2, epoch, self.step)
+        try:
+            with detect_anomaly():
+                self.loss(self.model(x), target, sample_weight=weight)
+        except GradientError as error:
+            return str(error).removeprefix("detect_anomaly: ")
+        except PluginError as error:
+            return str(error.__cause__).removeprefix("detect_anomaly: ")
+        return ""
 
     def _warn_of_sum(self, n: int) -> None:
         """A sum where a mean was meant shows in the first step: it moves the weights by more than a tenth."""
@@ -281,7 +296,8 @@ class Training:
             warnings.warn(f"fit: interrupted after {len(history.rows)} epochs, {kept} restored", stacklevel=4)
         elif history.stopped.startswith("loss"):
             history.finite = False
-            warnings.warn(f"fit: {history.stopped}, {kept} restored", RuntimeWarning, stacklevel=4)
+            found = f". The first value that is not finite: {history.culprit}" if history.culprit else ""
+            warnings.warn(f"fit: {history.stopped}, {kept} restored{found}", RuntimeWarning, stacklevel=4)
 
 
 # --- what comes in ----------------------------------------------------------------------------------------------------

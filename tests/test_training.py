@@ -194,6 +194,20 @@ class TestAnEndBeforeTheEnd:
         assert history.stopped.startswith("loss is ")
         assert np.isfinite(weights(model)).all()
 
+    def test_by_a_loss_that_is_not_finite_names_the_operation_that_made_it_so(self):
+        class Risky(nn.Module):
+            def __init__(self):
+                self.inner = nn.Linear(3, 1, rng=0)
+
+            def forward(self, x):
+                return np.log(self.inner(x) * 0 - 1)
+
+        with pytest.warns(
+            RuntimeWarning, match=r"The first value that is not finite: .* nan .* from log .* at test_training"
+        ):
+            history = fit(Risky(), (X, Y), loss="mse")
+        assert "from log" in history.culprit
+
     @pytest.mark.parametrize("when", [1, 4])
     def test_by_ctrl_c_restores_the_best_weights_and_returns_what_there_is(self, when):
         calls = []
