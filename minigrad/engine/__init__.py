@@ -5,9 +5,10 @@ holds), and the equations in `rules/`.
 """
 
 from minigrad.engine import fused, rules
+from minigrad.engine.debug import detect_anomaly
 from minigrad.engine.graph import no_grad
 from minigrad.engine.op import elementwise, op
 from minigrad.engine.tensor import Tensor
 from minigrad.engine.transforms import grad, value_and_grad
 
-__all__ = ["Tensor", "elementwise", "fused", "grad", "no_grad", "op", "rules", "value_and_grad"]
+__all__ = ["Tensor", "detect_anomaly", "elementwise", "fused", "grad", "no_grad", "op", "rules", "value_and_grad"]

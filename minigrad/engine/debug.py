@@ -148,7 +148,11 @@ def look_back(node: Node, g: Any, create_graph: bool) -> list[tuple[Edge, Any]]:
                 f"detect_anomaly: expected {name} as {op.name} {node.shape}{where} saved it, got an array that was "
                 "written to since; give it a new name, or update a parameter under no_grad()"
             )
-    parts = op.gradients(node, g, create_graph)
+    token = watching.set(False)  # what a rule computes on its way is its own affair
+    try:
+        parts = op.gradients(node, g, create_graph)
+    finally:
+        watching.reset(token)
     for edge, part in parts:
         data = getattr(part, "_data", part)
         if not np.isfinite(data).all() and np.isfinite(getattr(g, "_data", g)).all():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -35,15 +36,14 @@ def signature_of(
         return rules, {}
     if not rules:
         raise ValueError(f"op {name}: expected a rule for at least one argument, got none; say x=lambda g, …: …")
-    try:
-        parameters = list(inspect.signature(forward).parameters.values())
-    except (TypeError, ValueError):
-        parameters = []
-    defaults = {p.name: p.default for p in parameters if p.default is not p.empty}
     if args is not None:
-        return tuple(args.split()), {key: value for key, value in defaults.items() if key in args.split()}
-    if not parameters:
-        raise ValueError(f"op {name}: its signature cannot be read; give the argument names, args='x y'")
+        given = dict(item.partition("=")[::2] for item in args.split())
+        return tuple(given), {key: ast.literal_eval(value) for key, value in given.items() if value}
+    try:
+        parameters = inspect.signature(forward).parameters.values()
+    except (TypeError, ValueError):
+        raise ValueError(f"op {name}: its signature cannot be read; give the argument names, args='x y'") from None
+    defaults = {p.name: p.default for p in parameters if p.default is not p.empty}
     return tuple(p.name for p in parameters), defaults
 
 

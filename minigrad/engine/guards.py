@@ -21,7 +21,9 @@ Shape = tuple[int, ...]
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 
 # Keywords of NumPy that change what is computed while no rule knows of them.
-REFUSED = frozenset(["out", "where", "initial", "dtype", "casting", "order", "subok", "signature", "mean"])
+REFUSED = frozenset(
+    ["out", "where", "initial", "dtype", "casting", "order", "subok", "signature", "mean", "correction"]
+)
 
 
 # --- arrays -----------------------------------------------------------------------------------------------------------
@@ -223,8 +225,8 @@ def check_arguments(op: Op, args: tuple[Any, ...], kwargs: dict[str, Any]) -> No
             f"{op.name}: expected at most {len(op.args)} arguments ({', '.join(op.args)}), got {len(args)}; leave the "
             "others out"
         )
-    for key, value in kwargs.items():
-        if key in REFUSED and key not in op.rules and value is not op.defaults.get(key):
+    for key, value in [*zip(op.args, args), *kwargs.items()]:
+        if key in REFUSED and key not in op.rules and value is not None and value is not op.defaults.get(key):
             if key == "out":
                 raise GradientError(
                     f"{op.name}: expected no out= with Tensors, whose entries stay as they are; give the result a new "
@@ -261,10 +263,10 @@ def explain(error: Exception, op: Op, values: list[Any], kwargs: dict[str, Any])
 def _expected(error: Exception, op: Op, given: dict[str, Any]) -> str:
     if "axis" in given and not isinstance(given["axis"], (int, tuple, np.integer, type(None))):
         return "whole numbers as axis"
+    if isinstance(error, IndexError) and not isinstance(error, ValueError):
+        return "an index that fits the shape"
     if isinstance(error, np.exceptions.AxisError) or "axis" in str(error):
         return "axes that there are, each once"
-    if isinstance(error, IndexError):
-        return "an index that fits the shape"
     return "numbers" if isinstance(error, TypeError) else "arguments that fit each other"
 
 

@@ -20,6 +20,7 @@ from minigrad.engine.sums import sum_over
 from minigrad.engine.tensor import RULES, Tensor, frozen, wrap
 
 Made = TypeVar("Made", bound="Op")
+SEQUENCES = (list, tuple)
 OWN: set[Any] = set()  # the functions that minigrad itself has rules for
 
 
@@ -41,6 +42,7 @@ class Op:
         self.forward, self.reference, self.view = forward, reference, view
         self.args, self.defaults = declaring.signature_of(forward, self.name, args, tuple(rules))
         self.rules = rules
+        self.safe = next((i for i, arg in enumerate(self.args) if arg in guards.REFUSED), len(self.args))
         self.needs = {arg: declaring.needs_of(rule, arg, self) for arg, rule in rules.items()}
 
     def __repr__(self) -> str:
@@ -55,23 +57,24 @@ class Op:
                 values.append(arg._data)
                 if arg.edge is not None:
                     edges[name] = arg.edge
-            elif isinstance(arg, (list, tuple)) and _has_tensor(arg):
+            elif type(arg) in SEQUENCES and _has_tensor(arg):
                 tensors = True
                 values.append(data_of(arg))
                 if (found := edge_of(arg)) is not None:
                     edges[name] = found
             else:
                 values.append(arg)
-        if kwargs or len(args) > len(values):
+        if kwargs or len(args) > self.safe:
             guards.check_arguments(self, args, kwargs)
             edges |= {key: edge for key, value in kwargs.items() if (edge := edge_of(value)) is not None}
-            kwargs = {key: data_of(value) for key, value in kwargs.items()}
+            given, kwargs = kwargs, {key: data_of(value) for key, value in kwargs.items()}
+            tensors = tensors or any(kwargs[key] is not given[key] for key in kwargs)
         try:
             out = self.forward(*values, **kwargs)
         except (ValueError, TypeError, IndexError) as error:
             guards.explain(error, self, values, kwargs)
             raise
-        if not (tensors or edges):
+        if not tensors:
             return out
         out = self._owned(out, values)
         if edges and recording.get():
@@ -81,7 +84,7 @@ class Op:
             if edges:
                 debug.cut(f"{self.name} under no_grad")
         if debug.watching.get():
-            debug.look(self, self.named(values, kwargs), result)
+            debug.look(self, dict(zip(self.args, values)) | kwargs, result)
         return result
 
     def _owned(self, out: Any, values: list[Any]) -> Array:
@@ -98,7 +101,9 @@ class Op:
     def record(self, out: Array, edges: dict[str, Any], args: list[Any], kwargs: dict[str, Any]) -> Tensor:
         """Wrap `out` as the result of a new node, which keeps just what the rules of its recorded inputs ask for."""
         saved: dict[str, Any] = {}
-        values = self.named(args, kwargs)
+        values = dict(zip(self.args, args))
+        if kwargs or self.defaults:
+            values = self.defaults | values | kwargs
         for arg in tuple(edges):
             if self.rules.get(arg) is None:
                 guards.check_constant(self, arg)
@@ -119,11 +124,6 @@ class Op:
             raise declaring.no_floats(self, out)
         return wrap(out, Node(self, edges, saved, out.shape, out.dtype))
 
-    def named(self, args: list[Any], kwargs: dict[str, Any]) -> dict[str, Any]:
-        """All arguments of a call by name, those left out with their defaults."""
-        values = dict(zip(self.args, args))
-        return self.defaults | values | kwargs if kwargs or self.defaults else values
-
     def gradients(self, node: Node, g: Gradient, create_graph: bool) -> list[tuple[Edge, Gradient]]:
         """The gradient of each recorded input, given that of the result."""
         self._check_fresh(node)
@@ -134,7 +134,7 @@ class Op:
             if self.reference is not None:
                 return self._by_reference(node, g, known)
         elif type(g) is np.ndarray:
-            g.flags.writeable = False
+            g.setflags(False)  # type: ignore[call-arg]  # half the time of write=False
         found = []
         for arg, edge in node.edges.items():
             try:
@@ -144,13 +144,18 @@ class Op:
                     found += [(one, self.fit(piece, one, arg, node)) for one, piece in pieces if one is not None]
                 else:
                     found.append((edge, self.fit(part, edge, arg, node)))
-            except (ValueError, TypeError, ArithmeticError, LookupError) as error:
+            except (ValueError, TypeError, ArithmeticError, LookupError, AttributeError) as error:
                 raise declaring.broken_rule(self, arg, error) from error
         return found
 
     def apply(self, arg: str, known: dict[str, Any]) -> Gradient:
         """The gradient of one argument, as its rule says."""
-        return self.rules[arg](*[known[need] for need in self.needs[arg]])
+        given = [known[need] for need in self.needs[arg]]
+        part = self.rules[arg](*given)
+        for value in given:
+            if part is value and part is not known["g"]:
+                return part + 0  # a saved array belongs to somebody else
+        return part
 
     def fit(self, part: Any, edge: Edge, arg: str, node: Node) -> Gradient:
         """A gradient has the shape and the dtype of the argument to which it belongs."""
@@ -182,24 +187,31 @@ class Op:
 class Elementwise(Op):
     """An op that works entry by entry is its slopes; the engine does everything else.
 
-    It multiplies by the gradient that comes in, sums over broadcast axes and casts. A slope that is not finite counts
-    as 0 where that gradient is exactly 0: what a `where` did not choose cannot spoil what it chose. A rule that names
-    `g` (an op that chooses) has done its own multiplication.
+    It multiplies by the gradient that comes in, sums over broadcast axes and casts. A slope may be a number, or a mask:
+    the gradient goes through where it is True. A rule that names `g` has done its own multiplication.
     """
 
     def apply(self, arg: str, known: dict[str, Any]) -> Gradient:
-        """Slope times gradient, guarded where that is not finite."""
+        """Slope times gradient.
+
+        Where that is not finite, a slope that is not finite counts as 0 if the gradient is exactly 0, and a mask lets
+        nothing through that it does not choose: what a `where` left out cannot spoil what it chose.
+        """
         rule, needs, g = self.rules[arg], self.needs[arg], known["g"]
         if not callable(rule):
             return g if rule == 1 else g * rule if rule else np.zeros(g.shape, g.dtype)
-        slope = rule(*[known[need] for need in needs])
+        slope = rule(known[needs[0]]) if len(needs) == 1 else rule(*[known[need] for need in needs])
         if "g" in needs:
             return slope
+        if type(slope) is not np.ndarray and isinstance(slope, (list, tuple)):
+            raise declaring.wrong_part(self, arg, slope, g.shape)
         product = g * slope
         flat = (product._data if isinstance(product, Tensor) else product).ravel()
-        if not math.isfinite(flat.dot(flat)):  # an overflow of the square costs time, nothing else
-            product = g * np.where((g == 0) & ~np.isfinite(slope), 0, slope)
-        return product
+        if math.isfinite(flat.dot(flat)):  # an overflow of the square costs time, nothing else
+            return product
+        if getattr(slope, "dtype", None) == np.bool_:
+            return np.where(slope, g, 0)
+        return g * np.where((g == 0) & ~np.isfinite(slope), 0, slope)
 
     def fit(self, part: Any, edge: Edge, arg: str, node: Node) -> Gradient:
         """Sum over the axes along which the argument was broadcast."""
@@ -226,7 +238,7 @@ def op(
     Args:
         forward: the function, on arrays. From now on it also works on Tensors.
         name: for messages, where the function has none (a lambda).
-        args: the argument names, where Python cannot read the signature.
+        args: the argument names, where Python cannot read the signature: "arrays axis=0".
         reference: the same maths in ordinary operations, for a fused function whose rules have no derivative.
         view: whether the result may share memory with the first argument.
         rules: by argument, a function of what it needs; None says that there is no derivative.
@@ -297,5 +309,5 @@ def alias(value: Any) -> Tensor:
 
 
 sum_to = Op(sum_over, {"a": lambda g, a_shape: np.broadcast_to(g, a_shape)}, name="sum_to")
-cast = Op(lambda a, dtype: a.astype(dtype), {"a": lambda g: g}, name="cast")
+cast = Op(lambda a, to: a.astype(to), {"a": lambda g: g}, name="cast")
 identity = Op(lambda a: a, {"a": lambda g: g}, name="identity", view=True)

@@ -156,7 +156,7 @@ def wrap(data: Any, edge: Edge | None) -> Tensor:
     """A Tensor around an array that belongs to nobody else; from now on it is read-only."""
     t = Tensor.__new__(Tensor)
     array = data if type(data) is np.ndarray else np.asarray(data)
-    array.flags.writeable = False
+    array.setflags(False)  # type: ignore[call-arg]  # half the time of write=False
     t._data, t.edge = array, edge
     return t
 

@@ -2,8 +2,8 @@
 
 from minigrad.engine.arraylike import RULES
 from minigrad.engine.op import OWN
-from minigrad.engine.rules import contraction, elementwise, indexing, plain, reductions, shaping
+from minigrad.engine.rules import contraction, elementwise, indexing, linalg, plain, reductions, shaping
 
-OWN |= RULES.keys()
+OWN.update(RULES)
 
-__all__ = ["contraction", "elementwise", "indexing", "plain", "reductions", "shaping"]
+__all__ = ["contraction", "elementwise", "indexing", "linalg", "plain", "reductions", "shaping"]

@@ -6,8 +6,8 @@ from minigrad.engine.arraylike import RULES
 from minigrad.engine.op import op
 
 
-def _simple(index):
-    """Whether no entry can be picked twice: slices, numbers, a mask."""
+def _once(index):
+    """Whether no entry can be picked twice: slices, numbers, masks."""
     parts = index if isinstance(index, tuple) else (index,)
     return all(
         part is None or part is Ellipsis or isinstance(part, (int, slice, np.integer)) or np.asarray(part).dtype == bool
@@ -15,44 +15,67 @@ def _simple(index):
     )
 
 
-def _put(g_in, index, shape):
-    """Zeros of `shape`, with the entries of `g_in` added at `index`."""
-    out = np.zeros(shape, g_in.dtype)
-    if _simple(index):
-        out[index] = g_in
+def _put(entries, index, shape):
+    out = np.zeros(shape, entries.dtype)
+    if _once(index):
+        out[index] = entries
     else:
-        np.add.at(out, index, g_in)
+        np.add.at(out, index, entries)
     return out
 
 
-put = op(_put, name="put", g_in=lambda g, index: g[index])
-getitem = op(
-    lambda a, index: a[index],
-    name="getitem",
-    args="a index",
-    a=lambda g, a_shape, index: put(g, index, a_shape),
-    view=True,
-)
+put = op(_put, name="put", entries=lambda g, index: g[index])
+"""Zeros of a shape, with the entries added at the index."""
+
+getitem = op(lambda a, index: a[index], name="getitem", a=lambda g, a_shape, index: put(g, index, a_shape), view=True)
 RULES["getitem"] = getitem
 
 
-def _along(indices, axis, ndim):
+def along(indices, axis, ndim):
     """The index that `take_along_axis` stands for."""
     grid = np.ogrid[tuple(slice(side) for side in indices.shape)]
     return tuple(indices if i == axis % ndim else line for i, line in enumerate(grid))
 
 
-take_along_axis = op(
-    np.take_along_axis,
-    arr=lambda g, arr_shape, indices, axis: put(g, _along(indices, axis, len(arr_shape)), arr_shape),
-)
-take = op(
-    lambda a, indices, axis=None: np.take(a, indices, axis),
-    name="take",
-    a=lambda g, a_shape, indices, axis: (
-        put(g, np.unravel_index(indices, a_shape), a_shape)
+def _flat(g, indices, shape):
+    """`put` for an index into the entries in the order in which they are read."""
+    size = int(np.prod(shape, dtype=int))
+    return np.reshape(put(g, (np.asarray(indices, int),), (size,)), shape)
+
+
+def _take_rule(g, a_shape, indices, axis, mode):
+    """As `take` itself, negative and out of range as `mode` says."""
+    side = int(np.prod(a_shape, dtype=int)) if axis is None else a_shape[axis]
+    indices = np.take(np.arange(side), indices, mode=mode)
+    return (
+        _flat(g, indices, a_shape)
         if axis is None
-        else put(g, (*(slice(None),) * (axis % len(a_shape)), np.asarray(indices)), a_shape)
-    ),
+        else put(g, (*(slice(None),) * (axis % len(a_shape)), indices), a_shape)
+    )
+
+
+take = op(
+    lambda a, indices, axis=None, *, mode="raise": np.take(a, indices, axis, mode=mode), name="take", a=_take_rule
 )
 RULES[np.take] = take
+
+
+def _along_rule(g, arr_shape, indices, axis):
+    if axis is None:
+        return _flat(g, indices, arr_shape)
+    return put(g, along(indices, axis, len(arr_shape)), arr_shape)
+
+
+take_along_axis = op(
+    lambda arr, indices, axis=-1: np.take_along_axis(arr, indices, axis), name="take_along_axis", arr=_along_rule
+)
+RULES[np.take_along_axis] = take_along_axis
+
+
+def _sort_rule(g, a, axis):
+    """To where each entry came from; equal ones keep their order."""
+    return _along_rule(g, a.shape, np.argsort(a, axis, kind="stable"), axis)
+
+
+sort = op(lambda a, axis=-1, *, kind=None, stable=None: np.sort(a, axis, kind="stable"), name="sort", a=_sort_rule)
+RULES[np.sort] = sort
