@@ -111,7 +111,8 @@ class Trace:
         most: what that never exceeds beside this target, where the loss has such a bound.
         rows: the modules, from the loss to the input.
         product: start times all factors: ‖∂ℓ/∂x‖; None where the model's paths part.
-        autograd: ‖∂ℓ/∂x‖ by one backward pass through the model.
+        at_input: ∂ℓ/∂x itself, flat, by one backward pass through the model.
+        autograd: the length of that.
         difference: between these two, relative; where paths part, the largest between what leaves a module and what
             arrives at the next, of those with a single path.
         also: other losses on the same sample.
@@ -131,6 +132,7 @@ class Trace:
     most: float | None
     rows: tuple[Row, ...]
     product: float | None
+    at_input: tuple[float, ...]
     autograd: float
     difference: float
     also: tuple[Other, ...] = ()
@@ -198,12 +200,14 @@ def _traced(model: nn.Module, loss: Loss, x: Array, y: Any, sample: int | str, o
     i = chosen("trace", sample, heard)
     start, steps = float(lengths(heard.delta)[i]), path.back(heard.delta)
     rows = tuple(_row(step, i, start) for step in steps)
-    autograd = float(at_input(model, x, heard.delta)[i])
+    reached = at_input(model, x, heard.delta)
+    autograd = float(lengths(reached)[i])
     single = path.direct and all(row.handed_on for row in rows)
     product = rows[-1].leaves if single else None
     return Trace(
         **prediction(heard, path.out[i], i), loss=str(loss), sample=i, samples=len(x), value=float(heard.value[i]),
         start=start, most=most(heard, path.out, i), rows=rows, product=product, autograd=autograd,
+        at_input=numbers(reached[i]),
         difference=_off(product, autograd) if product is not None else _largest_gap(rows),
         also=tuple(_other(model, x, path, each, i, start) for each in heard_too),
         remarks=(*_about(loss, model, path), *_rounding(start, rows, product, autograd)),
@@ -220,7 +224,7 @@ def _largest_gap(rows: Sequence[Row]) -> float:
 
 def _other(model: nn.Module, x: Array, path: Chain | Calls, heard: Heard, i: int, start: float) -> Other:
     own = float(lengths(heard.delta)[i])
-    sizes = [step.length[i] for step in path.back(heard.delta)] + [at_input(model, x, heard.delta)[i]]
+    sizes = [step.length[i] for step in path.back(heard.delta)] + [lengths(at_input(model, x, heard.delta))[i]]
     return Other(str(heard.loss), own, start / own if own else None, tuple(map(float, sizes)))
 
 

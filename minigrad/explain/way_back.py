@@ -151,8 +151,8 @@ def vjp(function: Callable[..., Any], inputs: Sequence[Any], u: Array) -> list[A
 
 
 def at_input(model: nn.Module, x: Array, delta: Array) -> Array:
-    """‖∂ℓⱼ/∂xⱼ‖ of all samples, by one backward pass through the whole model."""
-    return lengths(vjp(model, (x,), delta)[0])
+    """∂ℓⱼ/∂xⱼ of all samples, by one backward pass through the whole model."""
+    return vjp(model, (x,), delta)[0]
 
 
 # --- what a layer's parameters receive --------------------------------------------------------------------------------

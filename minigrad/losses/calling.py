@@ -7,7 +7,7 @@ function is differentiated.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -74,10 +74,13 @@ class Call:
         """The answer, on arrays."""
         pred = _filled(pred, self.keep)
         if self.divisor is not None:
-            sums = [_sum(block.weighted(pred[rows])) for rows, block in self.blocks(pred)]
-            return np.asarray(sum(sums) / self.divisor).astype(pred.dtype)
+            return np.asarray(_mean(lambda over: self.total(pred, over), self.divisor)).astype(pred.dtype)
         values = self.weighted(pred)
         return np.array(values, pred.dtype) if values.base is not None else values.astype(pred.dtype, copy=False)
+
+    def total(self, pred: Array, over: float) -> Any:
+        """Σ wL/over."""
+        return sum(_sum(block.weighted(pred[rows]), over) for rows, block in self.blocks(pred))
 
     def through(self, pred: Any) -> Any:
         """The answer, recorded operation by operation."""
@@ -125,8 +128,7 @@ class Call:
             pred.flags.writeable = False
         mode = recording.get()
         try:
-            with np.errstate(all="ignore"):  # what overflows is inf, and shows
-                return function(pred, self.target, **self.params)
+            return function(pred, self.target, **self.params)
         except (LabelError, DomainError):  # a check that the author wrote
             raise
         except Exception as error:
@@ -149,10 +151,10 @@ class Call:
         return "return them unreduced, minigrad takes the mean; if it couples the batch, say coupled=True"
 
 
-BLOCK = 1 << 15  # numbers that are worked on at once
+BLOCK = 1 << 17  # numbers that are worked on at once: a cache holds them, and malloc need not ask for them anew
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 mean = Op(
-    lambda weighted, call: np.asarray(_sum(weighted) / call.divisor).astype(weighted.dtype),
+    lambda weighted, call: np.asarray(_mean(lambda over: _sum(weighted, over), call.divisor)).astype(weighted.dtype),
     {"weighted": lambda g, weighted_shape, call: np.broadcast_to(g / call.divisor, weighted_shape)},
     name="mean",
 )
@@ -238,9 +240,15 @@ def _filled(values: Any, keep: Array | None) -> Any:
     return np.where(wide, values, data[tuple(np.argwhere(keep)[0])] if keep.any() else np.zeros((), data.dtype))
 
 
-def _sum(values: Array) -> Any:
-    """Σ in float64, whatever the dtype."""
-    return np.add.reduce(values, None, np.float64)
+def _sum(values: Array, over: float) -> Any:
+    """Σ values/over in float64, whatever the dtype."""
+    return np.add.reduce(values if over == 1 else values / over, None, np.float64)
+
+
+def _mean(total: Callable[[float], Any], divisor: float) -> Any:
+    """A sum over its divisor; where the sum is too large for a float, the mean need not be."""
+    value = total(1.0) / divisor
+    return value if divisor == 1 or np.isfinite(value) else total(divisor)
 
 
 def _as_tensor(value: Any, dtype: Any) -> Tensor:

@@ -117,15 +117,16 @@ class Loss:
         guards.check_keywords(self, extra)
         loss = self.with_(**params) if params else self
         options = loss.options
-        return calling.call(
-            loss,
-            pred,
-            target,
-            reduction=options.get("reduction", "mean") if reduction is None else reduction,
-            sample_weight=sample_weight,
-            mask=mask,
-            class_weight=options.get("class_weight") if class_weight is None else class_weight,
-        )
+        with np.errstate(all="ignore"):  # what overflows is inf, and shows
+            return calling.call(
+                loss,
+                pred,
+                target,
+                reduction=options.get("reduction", "mean") if reduction is None else reduction,
+                sample_weight=sample_weight,
+                mask=mask,
+                class_weight=options.get("class_weight") if class_weight is None else class_weight,
+            )
 
     def value_and_grad(self, pred: Any, target: Any = None, **options: Any) -> tuple[Any, Any]:
         """The value and d(value)/d(pred), on plain arrays, with the options of a call.
@@ -181,7 +182,7 @@ class Loss:
         return values
 
     # --- parameters ------------------------------------------------------------------------------------------------
-    def with_(self, **changes: Any) -> Loss:
+    def with_(self, /, **changes: Any) -> Loss:
         """The same loss with other parameters; it also binds `reduction` and `class_weight`.
 
         Raises:

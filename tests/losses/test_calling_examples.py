@@ -197,3 +197,15 @@ def test_link_and_decide_in_the_readers_words():
     ):
         get("triplet_margin").link(np.zeros((1, 3, 2)))
     assert get("huber").value_and_grad(A([3.0]), A([0.0])) == (2.5, near([1]))
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_a_mean_of_numbers_whose_sum_is_too_large_is_a_number_and_nothing_warns(dtype):
+    huge = np.full(3, np.finfo(dtype).max / 2, dtype)
+    target = np.zeros(3, dtype)
+    value, slope = get("mae").value_and_grad(huge, target)
+    assert value == pytest.approx(huge[0], rel=1e-14)
+    assert slope.tolist() == pytest.approx([1 / 3] * 3)
+    assert get("mae")(huge, target, reduction="sum").item() == np.inf
+    assert get("mse")(huge, target).item() == np.inf
+    assert get("mae")(huge, target, sample_weight=[10, 10, 10]).item() == np.inf

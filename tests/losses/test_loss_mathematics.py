@@ -342,14 +342,3 @@ def test_micro_batches_add_up_to_the_whole_batch(name):
     ]
     assert math.fsum(value for value, _ in parts) == pytest.approx(whole, rel=1e-12)
     assert np.array_equal(np.concatenate([part for _, part in parts]), slope)
-
-
-@pytest.mark.parametrize("name", BUILT_IN)
-def test_float32_differs_from_float64_by_its_own_rounding_only(name):
-    loss, pred, target = sampled(losses.get(name), 50, 9, np.float32)
-    if target is not None and target.dtype.kind == "f":
-        target = target.astype(np.float32)
-    single, double = (loss.value_and_grad(pred.astype(d), target, reduction="none") for d in (np.float32, np.float64))
-    for a, b in zip(single, double, strict=True):
-        assert a.dtype == np.float32
-        assert a == pytest.approx(b, rel=1e-6, abs=1e-6)

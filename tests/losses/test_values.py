@@ -162,6 +162,17 @@ def test_pos_weight_may_differ_from_column_to_column():
         assert np.array_equal(slope[:, column], alone[1])
 
 
+@pytest.mark.parametrize("name", FORMULAS)
+def test_float32_differs_from_float64_by_its_own_rounding_only(name):
+    loss, pred, target = sampled(losses.get(name), 50, 9, np.float32)
+    if target is not None and target.dtype.kind == "f":
+        target = target.astype(np.float32)
+    single, double = (loss.value_and_grad(pred.astype(d), target, reduction="none") for d in (np.float32, np.float64))
+    for a, b in zip(single, double, strict=True):
+        assert a.dtype == np.float32
+        assert a == pytest.approx(b, rel=1e-6, abs=1e-6)
+
+
 # --- second derivatives -----------------------------------------------------------------------------------------------
 SMOOTH = [
     case for case in CASES
