@@ -18,7 +18,6 @@ RUNNABLE = [block for block in BLOCKS if not block.section.startswith(("10", "11
 
 
 def test_every_block_of_the_guide_runs_and_prints_what_stands_below_it(reader, capsys):
-    pytest.importorskip("minigrad.authoring")
     assert len(RUNNABLE) > 20
     for block in RUNNABLE:
         output = reader.follow(block, capsys)
