@@ -7,9 +7,7 @@ that is measured, asked and drawn is written there, and nothing waits for an ans
 from __future__ import annotations
 
 import argparse
-import inspect
 import json
-import math
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -20,12 +18,13 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.judging import Verdict, judge, judge_by, judged_by, plain, recorded, short
+
+__all__ = ["Verdict", "check", "fact", "judge", "predict", "rng", "show"]
+
 MARKS = {"asked": "?", "measured": "=", "right": "✓", "wrong": "✗", "open": "·"}
 ASCII = {"asked": "?", "measured": "=", "right": "+", "wrong": "-", "open": "."}
 SILENT = ("agg", "cairo", "pdf", "pgf", "ps", "svg", "template")  # backends of matplotlib that show nothing to anybody
-AVERAGED = {"n": "a sum or a mean over samples?", "K": "a sum or a mean over classes?"}
-ZERO = 1e-3  # where the truth is 0 alone, what counts as 0 is `tol` of this
-DRAWS = 64  # inputs on which two functions are compared
 
 
 # --- the run ----------------------------------------------------------------------------------------------------------
@@ -80,7 +79,7 @@ def predict(name: str, guess: Any, question: str) -> Any:
     """
     run = _run()
     said = None if guess is ... else guess
-    _say("asked", name, question, "" if said is None else f"you: {_short(said)}")
+    _say("asked", name, question, "" if said is None else f"you: {short(said)}")
     if guess is ... and run.out is None and sys.stdin.isatty() and sys.stdout.isatty():
         said = _ask()
     run.guesses[name] = said
@@ -118,20 +117,19 @@ def fact(name: str, value: Any, sentence: str) -> None:
         sentence: what it says, with the number in it: "owns {value:.0%} of the gradient".
     """
     run = _run()
-    plain = _jsonable(value)
-    run.facts[name] = plain
+    run.facts[name] = measured = plain(value)
     run.write("facts")
-    text, guess = _spaced(sentence.format(value=plain)), run.guesses.get(name)
-    _say("measured", name, _short(plain), text, "" if guess is None else f"you said {_as_in(sentence, guess)}")
+    text, guess = _spaced(sentence.format(value=measured)), run.guesses.get(name)
+    _say("measured", name, short(measured), text, "" if guess is None else f"you said {_as_in(sentence, guess)}")
 
 
 def _as_in(sentence: str, guess: Any) -> str:
     """A guess in the form in which the sentence shows the truth: "10 %" beside {value:.0%}."""
     form = re.search(r"{value(:[^}]*)}", sentence)
     try:
-        return _spaced(f"{{{form[1]}}}".format(guess)) if form else _short(guess)
+        return _spaced(f"{{{form[1]}}}".format(guess)) if form else short(guess)
     except (ValueError, TypeError):
-        return _short(guess)
+        return short(guess)
 
 
 def _spaced(text: str) -> str:
@@ -159,14 +157,6 @@ def show(fig: Any, name: str) -> None:
 
 
 # --- a question -------------------------------------------------------------------------------------------------------
-@dataclass(frozen=True)
-class Verdict:
-    """What is said about an answer: `mark` is "right", "wrong" or "open"."""
-
-    mark: str
-    text: str
-
-
 def check(
     name: str,
     answer: Any,
@@ -178,6 +168,7 @@ def check(
     choices: Sequence[str] | None = None,
     inputs: Callable[[np.random.Generator], tuple[Any, ...]] | None = None,
     look: str = "the figures",
+    by: Callable[[Any], str] | None = None,
 ) -> Verdict:
     """Compare the reader's answer with what was computed in this run; say what a wrong one has mistaken.
 
@@ -192,129 +183,23 @@ def check(
         choices: the possible answers, if the question is a choice.
         inputs: makes the arguments with which two functions are compared; numbers between 0 and 1 unless given.
         look: where to look when nothing explains the answer.
+        by: judges an answer of the reader's own making: returns what is wrong with it, or "". `truth` is then one
+            answer that is right, and each text in `wrong` is part of what is said to that answer.
 
     Returns:
         The verdict, which was also printed.
     """
-    mistakes = [(*pair, tol)[:3] for pair in (wrong.items() if isinstance(wrong, Mapping) else wrong)]
-    record = _record(truth, tol, mistakes, dict(factors or {}), list(choices or ()), inputs, look)
-    run = _run()
+    run, mistakes = _run(), [(*pair, tol)[:3] for pair in (wrong.items() if isinstance(wrong, Mapping) else wrong)]
+    if by is None:
+        record = recorded(truth, tol, mistakes, dict(factors or {}), list(choices or ()), inputs, look)
+        verdict = judge(record, answer)
+    else:
+        record = judged_by(by, truth, mistakes) if run.out is not None else {}
+        verdict = judge_by(by, answer)
     run.checks[name] = {"name": name, **record}
     run.write("checks")
-    verdict = judge(record, answer)
-    _say(verdict.mark, name, "" if answer is ... else _short(answer), verdict.text)
+    _say(verdict.mark, name, "" if answer is ... else short(answer), verdict.text)
     return verdict
-
-
-def _record(
-    truth: Any, tol: float, wrong: list[tuple[Any, ...]], factors: dict[str, int], choices: list[str],
-    inputs: Callable[[np.random.Generator], tuple[Any, ...]] | None, look: str,
-) -> dict[str, Any]:  # fmt: skip
-    """A question as data. Of a function it holds the values at fixed inputs, so that it can be written down."""
-    record: dict[str, Any] = {"kind": "choice" if choices else "function" if callable(truth) else "number"}
-    if callable(truth):
-        generator = np.random.default_rng(0)
-        make = inputs or (lambda random: tuple(random.uniform(size=len(inspect.signature(truth).parameters))))
-        record["inputs"] = [_jsonable(make(generator)) for _ in range(DRAWS)]
-
-    def value(answer: Any) -> Any:
-        return answer if choices else _jsonable(_values(record, answer))
-
-    record |= {"truth": value(truth), "wrong": [[value(answer), *more] for answer, *more in wrong]}
-    return {**record, "tol": tol, "factors": factors, "choices": choices, "look": look}
-
-
-def judge(record: Mapping[str, Any], answer: Any) -> Verdict:
-    """What to say about an answer to a recorded question; it depends on nothing else.
-
-    Args:
-        record: an entry of `checks.json`.
-        answer: the reader's; for a function also its values at the record's inputs.
-    """
-    if answer is ...:
-        options = f", one of: {', '.join(record['choices'])}" if record["choices"] else ""
-        return Verdict("open", f"open: replace ... by your answer{options}")
-    if record["kind"] == "choice":
-        return _judge_choice(record, answer)
-    truth = np.asarray(record["truth"], float)
-    given = _values(record, answer)
-    if given is None or given.dtype.kind not in "iufb" or given.shape != truth.shape or not np.isfinite(given).all():
-        return Verdict("open", f"not judged: expected {_expected(record, truth)}, got {_short(answer)}")
-    if _near(given, truth, record["tol"]):
-        return Verdict("right", "right")
-    for value, message, tol in record["wrong"]:
-        if _near(given, np.asarray(value, float), tol):
-            return Verdict("wrong", message)
-    return Verdict("wrong", _diagnosis(given, truth, record))
-
-
-def _judge_choice(record: Mapping[str, Any], answer: Any) -> Verdict:
-    if not isinstance(answer, str) or answer not in record["choices"]:
-        return Verdict("open", f"not judged: expected one of {', '.join(record['choices'])}, got {_short(answer)}")
-    if answer == record["truth"]:
-        return Verdict("right", "right")
-    said = {value: message for value, message, _ in record["wrong"]}
-    return Verdict("wrong", said.get(answer, f"no; look at {record['look']}"))
-
-
-def _values(record: Mapping[str, Any], answer: Any) -> Any:
-    """An answer as an array of numbers; of a function the values at the record's inputs; None if it is neither."""
-    try:
-        if callable(answer):
-            answer = [answer(*map(_unlisted, arguments)) for arguments in record.get("inputs", ())]
-        return None if answer is None else np.asarray(answer)
-    except Exception:  # whatever a reader's function does, the lesson goes on
-        return None
-
-
-def _unlisted(argument: Any) -> Any:
-    return np.asarray(argument) if isinstance(argument, list) else argument
-
-
-def _expected(record: Mapping[str, Any], truth: Any) -> str:
-    if record["kind"] == "function":
-        return f"a function of {len(record['inputs'][0])} numbers with finite values"
-    return f"numbers of shape {truth.shape}" if truth.shape else "a number"
-
-
-def _near(given: Any, truth: Any, tol: float) -> bool:
-    """Whether every entry is right within `tol`, relative to it, or to the largest where it is 0."""
-    size = np.abs(truth)
-    size = np.where(size == 0, size.max() or ZERO, size)
-    return bool(np.all(np.abs(given - truth) <= (tol + 1e-12) * size))
-
-
-def _diagnosis(given: Any, truth: Any, record: Mapping[str, Any]) -> str:
-    """The first reading that explains the answer, and any other that would explain it in the same way."""
-    with np.errstate(all="ignore"):
-        readings = [(text, value) for text, value in _readings(truth, record["factors"]) if np.isfinite(value).all()]
-    found = [(text, value) for text, value in readings if _near(given, value, record["tol"])]
-    if found:
-        return " · or ".join(text for text, value in found if _near(value, found[0][1], 1e-9))
-    if _near(given, truth, 3 * record["tol"]):
-        return "almost: rounding? carry one more digit"
-    return f"not near; look at {record['look']}"
-
-
-def _readings(truth: Any, factors: Mapping[str, int]) -> list[tuple[str, Any]]:
-    """Ways to be wrong, in the order in which they are tried: what to say, and the answer that it would lead to."""
-
-    def scaled(factor: float, more: str, less: str, why: str) -> list[tuple[str, Any]]:
-        return [(f"{more} the truth: {why}", truth * factor), (f"{less} the truth: {why}", truth / factor)]
-
-    log = "another base? the logarithm here is ln"
-    counts = [scaled(size, f"{key} = {size} times", f"1/{key} of", AVERAGED[key]) for key, size in factors.items()]
-    return [
-        *scaled(2, "twice", "half", "mse is r² here, so its slope is 2r; look for a factor ½"),
-        ("the other sign: a residual is pred − target", -truth),
-        *(reading for pair in counts for reading in pair),
-        *scaled(100, "100 times", "1/100 of", "percent?"),
-        ("the inverse: what stands above the line, what below?", 1 / truth),
-        *scaled(math.log(2), "ln 2 times", "1/ln 2 of", log),
-        *scaled(math.log(10), "ln 10 times", "1/ln 10 of", log),
-        ("the square of the truth", truth**2),
-        ("the square root of the truth", np.sqrt(truth)),
-    ]
 
 
 # --- printing ---------------------------------------------------------------------------------------------------------
@@ -329,27 +214,3 @@ def _encodes(marks: Mapping[str, str]) -> bool:
     except (UnicodeEncodeError, LookupError):
         return False
     return True
-
-
-def _short(value: Any) -> str:
-    """A value in few letters."""
-    if isinstance(value, (bool, np.bool_)):
-        return "yes" if value else "no"
-    if isinstance(value, (int, np.integer)):
-        return str(value)
-    if isinstance(value, (float, np.floating)):
-        return f"{value:.0f}" if 1e3 <= abs(value) < 1e6 else f"{value:.4g}"
-    if callable(value):
-        return "your function"
-    if isinstance(value, np.ndarray):
-        return _short(value.tolist())
-    if isinstance(value, (list, tuple)):
-        return f"({', '.join(map(_short, value))})" if len(value) <= 4 else f"{len(value)} values"
-    return f"{value!r:.40}"
-
-
-def _jsonable(value: Any) -> Any:
-    """Numbers and nested lists of numbers, as JSON knows them."""
-    if isinstance(value, (list, tuple)):
-        return [_jsonable(part) for part in value]
-    return value.tolist() if isinstance(value, (np.ndarray, np.generic)) else value

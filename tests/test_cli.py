@@ -107,7 +107,7 @@ def test_a_text_column_is_named(prices, tmp_path, capsys):
 
 def test_tutorials_are_listed_by_their_titles(capsys):
     assert cli.main(["tutorial"]) == 0
-    assert capsys.readouterr().out.startswith("01  ")
+    assert capsys.readouterr().out.startswith("00  ")
 
 
 def test_a_tutorial_is_copied_once(tmp_path, monkeypatch, capsys):

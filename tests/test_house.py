@@ -19,7 +19,7 @@ LAYERS = [
     {"losses", "nn", "optim"},
     {"metrics", "data", "checkpoint", "history", "samples", "preflight", "resuming", "training", "progress"},
     {"comparison", "journal", "study", "explain", "testing"},
-    {"figures", "lesson", "scaffold"},
+    {"figures", "judging", "lesson", "scaffold"},
     {"authoring"},
     {"cli", "__main__"},
 ]

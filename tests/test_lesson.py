@@ -263,6 +263,31 @@ def test_a_function_that_fails_is_not_judged(start):
     assert "expected a function of 1 numbers" in verdict(explodes, lambda p: p).text
 
 
+def odd(answer):
+    return "" if answer % 2 else f"{answer} is even"
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (3, ("right", "right")),
+        (4, ("wrong", "4 is even")),
+        ("x", ("open", "not judged: TypeError: not all arguments converted during string formatting")),
+        (..., ("open", "open: replace ... by your answer")),
+    ],
+)
+def test_what_a_reader_has_made_is_judged_by_a_function(start, answer, said):
+    verdict = lesson.check("q", answer, 1, by=odd)
+    assert (verdict.mark, verdict.text) == said
+
+
+def test_a_judge_is_tried_on_a_right_and_a_wrong_answer_when_nobody_is_there(start, tmp_path):
+    start("--out", tmp_path)
+    lesson.check("q", ..., 1, by=odd, wrong={2: "even"})
+    record = json.loads((tmp_path / "checks.json").read_text())["q"]
+    assert record == {"name": "q", "kind": "own", "truth": "right", "wrong": [["2 is even", "even"]]}
+
+
 def test_a_truth_of_zero_takes_zero_alone(start):
     assert verdict(0, 0).mark == "right"
     assert verdict(0.5, 0).mark == "wrong"

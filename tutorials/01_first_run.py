@@ -21,7 +21,7 @@ Takes: 4 seconds.
 # %%
 import numpy as np
 
-from minigrad import MLP, SGD, data, evaluate, fit, losses, trace
+from minigrad import MLP, SGD, data, evaluate, figures, fit, losses, trace
 from minigrad.lesson import check, fact, predict, rng, show
 
 # %% [markdown]
@@ -96,10 +96,15 @@ apart = max(np.abs(a - b).max() for a, b in zip(by_loss, by_hand))
 
 # %% [markdown]
 # ## Figure
+# Both runs. Then the batch on its way through the network: values from left to right, gradients from right to left.
 
 # %%
 show(history.plot(), "history_bce")
 show(history_mse.plot(), "history_mse")
+
+value = losses.get("mse")(model(batch), target)
+value.backward(retain_graph=True)
+show(figures.graph(value), "graph")
 
 # %% [markdown]
 # ## The way back

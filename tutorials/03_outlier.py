@@ -113,17 +113,17 @@ lost = (of_mse[0] - of_mse[6]) / 10
 with figures.style():
     fig = Figure(figsize=(10.5, 3.6))
     left, middle, right = fig.subplots(1, 3)
-    left.plot(x, moved(50), "o", ms=3, color=figures.GREY)
+    left.plot(x, moved(50), "o", ms=3, color="0.25")
     for loss in THREE:
         look = dict(zip(("color", "ls"), figures.colour(loss)), label=str(loss))
         left.plot(x, lines[loss][4](x).numpy(), **look)
         middle.plot(DISTANCES, slopes[loss], **look)
         right.plot(DISTANCES, shares[loss], color=look["color"], ls=look["ls"])
         figures.note(left, **{f"slopes {loss}": slopes[loss], f"shares {loss}": shares[loss]})
-    right.plot(DISTANCES, own, color=figures.BLUE, lw=0.8, marker=".", label="mse, at its fit")
-    right.axhline(0.5, color=figures.PALE, lw=0.8, label="half of it")
+    right.plot(DISTANCES, own, color=figures.colour("mse")[0], lw=0.8, marker=".", label="mse, at its fit")
+    right.axhline(0.5, color="0.7", lw=0.8, label="half of it")
     if guess is not None:
-        right.plot(20, guess, "x", color=figures.GREY, label="your guess")
+        right.plot(20, guess, "x", color="0.25", label="your guess")
     for ax, said in ((left, "y"), (middle, "slope (the truth is 2)"), (right, "its share of the gradient")):
         ax.set(xlabel="x" if ax is left else "distance of the bad point", ylabel=said)
     left.set_title(figures.say(left, "One point 50 too low: MSE's slope is {slope:.2f}", slope=of_mse[4]))

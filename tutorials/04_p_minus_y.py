@@ -117,19 +117,18 @@ with warnings.catch_warnings():
 # Red pushes a score down, blue pushes it up.
 
 # %%
+frame = np.array([[-0.5, 0.5, 0.5, -0.5, -0.5], [-0.5, -0.5, 0.5, 0.5, -0.5]])
 with figures.style():
     fig = Figure(figsize=(10, 3.6))
-    colours = LinearSegmentedColormap.from_list("push", [figures.BLUE, "white", figures.VERMILLION])
+    colours = LinearSegmentedColormap.from_list("signed", [figures.colour("mse")[0], "white", figures.colour("mae")[0]])
     for ax, delta, when in zip(fig.subplots(1, 3), moments, ("At the start", "After one epoch", "After ten epochs")):
         lengths = np.abs(delta).sum(1)
         ax.imshow(delta, cmap=colours, vmin=-1, vmax=1, aspect="auto")
         for i, label in enumerate(test[1][six]):
-            ax.plot(
-                label + np.array([-0.5, 0.5, 0.5, -0.5, -0.5]), i + np.array([-0.5, -0.5, 0.5, 0.5, -0.5]), "#202020"
-            )
+            ax.plot(label + frame[0], i + frame[1], "#202020")
             for k in np.flatnonzero(np.abs(delta[i]) >= 0.1):
-                dark = "white" if delta[i, k] < -0.5 else "#202020"
-                ax.text(k, i, f"{delta[i, k]:.2f}".replace("0.", "."), c=dark, ha="center", va="center", fontsize=8)
+                cell = {"color": "white" if delta[i, k] < -0.5 else "#202020", "ha": "center", "va": "center"}
+                ax.text(k, i, f"{delta[i, k]:.2f}".replace("0.", "."), fontsize=8, gid="label", **cell)
         ax.set(xticks=range(10), yticks=range(6), yticklabels=[f"{length:.2f}" for length in lengths])
         ax.set(xlabel="class, the true one framed", ylabel="Σ |p − y| = 2(1 − p_y)")
         ax.set_title(figures.say(ax, "{when}: at most {most:.2f} to a digit", when=when, most=lengths.max()))

@@ -108,9 +108,9 @@ with figures.style():
         figures.note(left, **{f"pull of {each}": pull, f"ways home of {each}": [values[::20] for values in runs]})
     for v in (4, 8):
         ends = [(v, pull[at[v]]) for pull in pulls]
-        left.annotate("", *ends, arrowprops={"arrowstyle": "<->", "color": figures.GREY})
+        left.annotate("", *ends, arrowprops={"arrowstyle": "<->", "color": "0.25"})
         middle = np.sqrt(pulls[0][at[v]] * pulls[1][at[v]])
-        left.text(v + 0.2, middle, figures.say(left, "× {r:.0f}", r=ratio[at[v]]), path_effects=figures.HALO)
+        left.text(v + 0.2, middle, figures.say(left, "× {r:.0f}", r=ratio[at[v]]))
     left.set(yscale="log", xlabel="z (the truth is no)", ylabel="length of the gradient, |∂ℓ/∂z|")
     said = figures.say(left, "Squared error pulls hardest at p = {p:.2f}, with {pull:.3f}", p=peak[0], pull=peak[1])
     left.set_title(said)

@@ -19,7 +19,7 @@ Takes: 5 seconds.
 # %%
 import numpy as np
 
-from minigrad import MLP, data, figures, fit, loss, ops, trace
+from minigrad import MLP, data, diff, figures, fit, loss, losses, ops, trace
 from minigrad.lesson import check, fact, predict, rng, show
 
 # %% [markdown]
@@ -57,33 +57,24 @@ other, p = way.also[0], way.link[1]
 ratios = np.divide(way.lengths, other.lengths)
 
 # %% [markdown]
-# ## Figure
-# One line per loss, from the loss to the input. On a logarithmic axis a constant ratio is a constant distance.
+# One sample is not a batch. `diff` gives the whole batch to both losses and compares what every layer's weights receive.
 
 # %%
-from matplotlib.figure import Figure
+both = diff(model, "bce_with_logits", half_mse_sigmoid, X, y, lr=0.5)
+layers = [row.ratio for row in both.rows[:-1]]
 
-with figures.style():
-    fig = Figure(figsize=(7.2, 3.6))
-    ax = fig.subplots()
-    places = range(len(way.lengths))
-    for name, lengths in ((way.loss, way.lengths), (other.loss, other.lengths)):
-        colour, line = figures.colour(name)
-        ax.plot(places, lengths, color=colour, ls=line, marker="o", ms=4, label=name)
-        figures.note(ax, **{name: lengths})
-    ax.set_yscale("log")
-    ax.set_xticks(places, [*(row.name.replace(" ", "\n") for row in way.rows), "input"])
-    ax.set(xlabel="the gradient flows this way →", ylabel="length of the gradient that arrives")
-    ax.set_title(
-        figures.say(
-            ax,
-            "Sample {sample}: cross-entropy sends {ratio:.3g} times more, at every layer",
-            sample=way.sample,
-            ratio=other.ratio,
-        )
-    )
-    ax.legend()
-show(fig, "way_back")
+# %% [markdown]
+# ## Figure
+# One line per loss, from the loss to the input: on a logarithmic axis a constant ratio is a constant distance. Then the
+# batch: what each loss makes of which sample. And the network itself, with what this sample sends through it.
+
+# %%
+show(figures.trace(way), "trace")
+show(figures.diff(both), "diff")
+
+value = losses.get("bce_with_logits")(model(X[[way.sample]]), y[[way.sample]].reshape(1, 1))
+value.backward(retain_graph=True)
+show(figures.graph(value), "graph")
 
 # %% [markdown]
 # ## The way back
@@ -94,6 +85,13 @@ show(fig, "way_back")
 
 # %%
 print(way)
+
+# %% [markdown]
+# Over a batch the two losses are no longer one factor apart. Each sample has a ratio of its own, so one loss listens to some
+# samples more than the other does: a re-weighting, which each layer feels a little differently.
+
+# %%
+print(both)
 
 # %% [markdown]
 # The same network with ReLU lets a gradient pass through a unit unharmed or not at all: its slope is 1 or 0.
@@ -117,6 +115,11 @@ fact(
     "the ratio is the same at every layer, up to a share of {value:.0e}",
 )
 fact("closed_form", abs(other.ratio * p * (1 - p) - 1), "it is 1/(p(1 − p)), up to a share of {value:.0e}")
+fact(
+    "layer_spread",
+    max(layers) / min(layers),
+    "over the batch the ratio differs between layers, by a factor of {value:.2f}",
+)
 
 # %% [markdown]
 # ## Practice

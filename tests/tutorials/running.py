@@ -35,9 +35,9 @@ if os.environ.get("LOOK") == "1":
 
     def look(fig, name):
         from minigrad import figures
-        from tests.tutorials import looking
+        from tests.figure_lint import lint
 
-        seen = json.dumps({"lint": looking.lint(fig), "numbers": figures.numbers(fig)}, default=float)
+        seen = json.dumps({"lint": list(lint(fig)), "numbers": figures.numbers(fig)}, default=float)
         with open(os.path.join(os.environ["LOOKED"], name + ".json"), "w", encoding="utf-8") as file:
             file.write(seen)
         show(fig, name)

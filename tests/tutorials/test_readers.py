@@ -2,6 +2,7 @@
 
 import os
 import pty
+import re
 import select
 import subprocess
 import sys
@@ -87,7 +88,9 @@ def test_cells_run_one_after_the_other_in_an_editor_and_show_each_figure_once(pa
     done = subprocess.run([sys.executable, "-W", "error", "-c", code], cwd=tmp_path, env=env, stdin=subprocess.DEVNULL,
                           capture_output=True, text=True, timeout=LIMIT, check=False)  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")
-    figures = sum(text.count("show(") for kind, text in cells(path.read_text(encoding="utf-8")))
+    figures = sum(
+        len(re.findall(r"^ *show\(", text, re.MULTILINE)) for kind, text in cells(path.read_text(encoding="utf-8"))
+    )
     assert done.stdout.count("SHOWN") >= figures > 0
     assert done.stdout.count("SHOWN") == done.stdout.count("SHOWN 1")
 
