@@ -78,7 +78,7 @@ def _rates(ax: Any, c: Comparison, look: Looks) -> None:
         note(ax, **{f"rates of {loss}": scores[i], f"best rate of {loss}": c.best_lr(loss)})
     _name_rows(ax, c, look)
     ticks = [f"{lr:g}" for lr in c.lrs]
-    crowded = max(width_of(tick, 8) for tick in ticks) > 0.6 * size_of(ax)[0] / len(ticks)
+    crowded = max(width_of(tick, 8) for tick in ticks) > 0.9 * size_of(ax)[0] / len(ticks)
     ax.set_xticks(range(len(ticks)), ticks, rotation=90 if crowded else 0)
     ax.set_xlabel("learning rate" + (" (hatched: diverged)" if not known.all() else ""))
     rates = listed([together(short(loss), f"{c.best_lr(loss):g}") for loss in c.losses])
