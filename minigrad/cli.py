@@ -27,6 +27,7 @@ import minigrad
 from minigrad import losses
 from minigrad.authoring import add_commands
 from minigrad.engine.errors import PluginError
+from minigrad.explain.command import add_command as add_explore
 from minigrad.losses.names import shown
 from minigrad.losses.offers import TAIL
 from minigrad.losses.parameters import fitted
@@ -77,6 +78,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     listing.add_argument("name", nargs="?", help="one loss, in full")
     add_commands(commands, _command)
+    add_explore(commands, _command)
     lessons = _command(commands, "tutorial", _tutorial, "list the lessons, run one, or copy one to work on")
     lessons.add_argument("action", nargs="?", choices=("list", "run", "copy"), default="list")
     lessons.add_argument("number", nargs="?", help="of the lesson, such as 01")

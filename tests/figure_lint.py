@@ -278,13 +278,17 @@ def tinted(rgb, hue):
 
 
 def alike(fig):
-    from minigrad.figures.palette import ALIKE_IN_GREY, luminance
+    from minigrad.explain.looks import ALIKE_IN_GREY, luminance
 
     for ax in axes_of(fig):
         lines = [line for line in ax.get_lines() if not line.get_label().startswith("_") and shown(line)]
         for one, other in itertools.combinations(lines, 2):
             same = one.get_linestyle() == other.get_linestyle() and one.get_marker() == other.get_marker()
-            if same and abs(luminance(one.get_color()) - luminance(other.get_color())) < ALIKE_IN_GREY:
+            if (
+                same
+                and abs(luminance(mpl.colors.to_hex(one.get_color())) - luminance(mpl.colors.to_hex(other.get_color())))
+                < ALIKE_IN_GREY
+            ):
                 yield f"colours: {one.get_label()!r} and {other.get_label()!r} cannot be told apart in grey"
 
 
