@@ -13,15 +13,15 @@ from minigrad.engine.graph import IN_RULES, Array, Edge, Leaf, recording
 RULES: dict[Any, Callable[..., Any]] = {}  # NumPy's function → the op that knows its rules
 
 
-def _method(function: Any) -> Callable[..., Any]:
+def method(function: Any) -> Callable[..., Any]:
     """A method of Tensor that is a function of NumPy."""
 
-    def method(self: ArrayLike, *args: Any, **kwargs: Any) -> Any:
+    def call(self: ArrayLike, *args: Any, **kwargs: Any) -> Any:
         return RULES[function](self, *args, **kwargs)
 
-    method.__name__ = getattr(function, "__name__", function)
-    method.__doc__ = f"`np.{method.__name__}` of this tensor."
-    return method
+    call.__name__ = getattr(function, "__name__", function)
+    call.__doc__ = f"`np.{call.__name__}` of this tensor."
+    return call
 
 
 def _operator(function: Any) -> tuple[Callable[..., Any], Callable[..., Any]]:
@@ -128,12 +128,12 @@ class ArrayLike:
     __mod__, __rmod__ = _operator(np.remainder)
     __pow__, __rpow__ = _operator(np.power)
     __matmul__, __rmatmul__ = _operator(np.matmul)
-    __neg__, __pos__, __abs__ = _method(np.negative), _method(np.positive), _method(np.absolute)
+    __neg__, __pos__, __abs__ = method(np.negative), method(np.positive), method(np.absolute)
     __lt__, __le__ = _comparison(np.less), _comparison(np.less_equal)
     __gt__, __ge__ = _comparison(np.greater), _comparison(np.greater_equal)
     __eq__, __ne__ = _comparison(np.equal), _comparison(np.not_equal)  # entry by entry, as NumPy does
     __hash__ = object.__hash__
-    __getitem__ = _method("getitem")
+    __getitem__ = method("getitem")
 
     __iadd__, __isub__ = _update(np.add), _update(np.subtract)
     __imul__, __itruediv__ = _update(np.multiply), _update(np.divide)
@@ -141,15 +141,15 @@ class ArrayLike:
     def __setitem__(self, index: Any, value: Any) -> None:
         raise guards.no_assignment()
 
-    sum, mean, prod, max, min = map(_method, (np.sum, np.mean, np.prod, np.max, np.min))
-    var, std, cumsum, cumprod = map(_method, (np.var, np.std, np.cumsum, np.cumprod))
-    exp, log, sqrt, tanh, abs = map(_method, (np.exp, np.log, np.sqrt, np.tanh, np.absolute))
-    clip, square, sign, round = map(_method, (np.clip, np.square, np.sign, np.round))
-    dot, trace, diagonal, take, repeat = map(_method, (np.dot, np.trace, np.diagonal, np.take, np.repeat))
-    ravel, flatten, squeeze, swapaxes = map(_method, (np.ravel, np.ravel, np.squeeze, np.swapaxes))
-    any, all, argmax, argmin, argsort = map(_method, (np.any, np.all, np.argmax, np.argmin, np.argsort))
-    copy, nonzero, __round__ = map(_method, (np.copy, np.nonzero, np.round))
-    T = property(_method(np.transpose))
+    sum, mean, prod, max, min = map(method, (np.sum, np.mean, np.prod, np.max, np.min))
+    var, std, cumsum, cumprod = map(method, (np.var, np.std, np.cumsum, np.cumprod))
+    exp, log, sqrt, tanh, abs = map(method, (np.exp, np.log, np.sqrt, np.tanh, np.absolute))
+    clip, square, sign, round = map(method, (np.clip, np.square, np.sign, np.round))
+    dot, trace, diagonal, take, repeat = map(method, (np.dot, np.trace, np.diagonal, np.take, np.repeat))
+    ravel, flatten, squeeze, swapaxes = map(method, (np.ravel, np.ravel, np.squeeze, np.swapaxes))
+    any, all, argmax, argmin, argsort = map(method, (np.any, np.all, np.argmax, np.argmin, np.argsort))
+    copy, nonzero, __round__ = map(method, (np.copy, np.nonzero, np.round))
+    T = property(method(np.transpose))
 
     def reshape(self, *shape: Any) -> Any:
         """The same entries in another shape, given as one tuple or as several numbers."""

@@ -161,3 +161,38 @@ def test_column_sums_of_a_million_rows_of_float32_are_right():
     c = Tensor(np.zeros(3, np.float32), requires_grad=True)
     (np.zeros((1_000_000, 3), np.float32) + c).backward(g)
     assert c.grad.data == pytest.approx(b.grad.data, rel=1e-7)
+
+
+def test_what_begins_with_an_array_is_a_method_too():
+    t = Tensor(A, requires_grad=True)
+    for name in (
+        "exp",
+        "log1p",
+        "arctan2",
+        "hypot",
+        "sort",
+        "norm",
+        "average",
+        "diff",
+        "tril",
+        "cumprod",
+        "maximum",
+        "pad",
+        "round",
+    ):
+        assert callable(getattr(t, name))
+    assert np.array_equal(t.arctan2(2.0).data, np.arctan2(A, 2.0))
+    assert t.norm(axis=1).shape == (2,)
+    assert not hasattr(t, "where")
+
+
+def test_every_function_is_listed_with_its_rules():
+    from minigrad.engine.__main__ import listing
+
+    text = "\n".join(listing())
+    for key in OWN:
+        name = getattr(key, "__name__", str(key))
+        if not name.startswith(("<", "_")) and key != "cast":
+            assert name in text
+    assert "multiply             ∂x: y   ∂y: x" in text
+    assert "power                ∂x: y·x**(y−1), and 0 for y = 0" in text
