@@ -104,6 +104,8 @@ def test_the_numbers_of_a_race_are_those_of_the_comparison():
     assert numbers["interval of mae"] == [found.row("mae").low, found.row("mae").high]
     assert numbers["best rate of mse"] == found.best_lr("mse")
     assert numbers["n"] == 10
+    scores = np.array([found.score("mae", lr) for lr in found.lrs])
+    assert numbers["tolerance of mae"] == (scores <= 1.05 * scores.min()).sum()
     medians = np.median([r.curve for r in found.best("mae")], 0)
     assert curves(fig.axes[2])["mae"][1] == pytest.approx(medians)
 

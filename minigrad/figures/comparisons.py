@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from minigrad.comparison import Comparison
 
 Looks = dict[str, Look]
+CLOSE = 0.05  # how much worse than the best counts as near
 TALL, ROW = 2.5, 0.5  # inches: what a figure needs beside its rows, and for each row
 
 
@@ -76,6 +77,10 @@ def _rates(ax: Any, c: Comparison, look: Looks) -> None:
                 ax.text(j, i, said, ha="center", va="center", fontsize=size, color=ink)
         ax.add_patch(_cell(i, c.lrs.index(c.best_lr(loss)), edgecolor=INK, lw=1.6, inset=0.04))
         note(ax, **{f"rates of {loss}": scores[i], f"best rate of {loss}": c.best_lr(loss)})
+    near = {loss: int(_near(c, row).sum()) for loss, row in zip(c.losses, scores, strict=True)}
+    note(ax, **{f"tolerance of {loss}": count for loss, count in near.items()})
+    said = ", ".join(f"{loss} {count}" for loss, count in near.items())
+    say(ax, "Rates that come within 5 % of the best: {near}", near=said)
     _name_rows(ax, c, look)
     ticks = [f"{lr:g}" for lr in c.lrs]
     crowded = max(width_of(tick, 8) for tick in ticks) > 0.9 * size_of(ax)[0] / len(ticks)
@@ -84,6 +89,15 @@ def _rates(ax: Any, c: Comparison, look: Looks) -> None:
     rates = listed([together(short(loss), f"{c.best_lr(loss):g}") for loss in c.losses])
     template = "Validation {metric}, median; boxed: best of {rates} rates, {best}"
     title(ax, template, metric=c.metric, rates=len(c.lrs), best=rates)
+
+
+def _near(c: Comparison, scores: Any) -> Any:
+    """Where a rate is hardly worse than the best of its row: by 5 points of accuracy and its kin, 5 % of an error."""
+    if not np.isfinite(scores).any():
+        return np.zeros(len(scores), bool)
+    if c.higher_is_better:
+        return scores >= scores[np.isfinite(scores)].max() - CLOSE
+    return scores <= scores[np.isfinite(scores)].min() * (1 + CLOSE)
 
 
 def _shade(good: Any, known: Any) -> Any:
