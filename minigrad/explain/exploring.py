@@ -146,7 +146,7 @@ def _fitting(
         kept = _kept(len(x), shots[first], i, ringed, count)
         data = {
             **head,
-            "points": _points(x, y, kept, ringed),
+            "points": _points(x, y, kept, ringed, head["kind"]),
             "first": {"snapshot": first, "point": kept.index(i)},
             "snapshots": [
                 {"step": step, **shot.plain(kept, digits, shared=head["shared"]), "field": field}
@@ -190,10 +190,17 @@ def _kind(loss: Loss, several: bool) -> str:
     return "none" if not decides(loss) else "many" if several else "two"
 
 
-def _points(x: Array, y: Any, kept: list[int], ringed: int | None) -> dict[str, Any]:
-    labels = None if y is None else [np.asarray(y)[j].tolist() for j in kept]
+def _points(x: Array, y: Any, kept: list[int], ringed: int | None, kind: str) -> dict[str, Any]:
+    labels = None if y is None else np.asarray(y)[kept]
+    if labels is not None and labels.ndim > 1:
+        labels = labels.argmax(-1) if kind == "many" else labels[..., 0] if labels.shape[-1] == 1 else labels
     places = rounded(x[kept], 6) if x.shape[1:] == (2,) else None
-    return {"index": kept, "x": places, "y": labels, "ringed": None if ringed is None else kept.index(ringed)}
+    return {
+        "index": kept,
+        "x": places,
+        "y": None if labels is None else labels.tolist(),
+        "ringed": None if ringed is None else kept.index(ringed),
+    }
 
 
 def _bounds(x: Array) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from minigrad import losses, nn, ops
-from minigrad.engine.errors import GradientError, ShapeError
+from minigrad.engine.errors import DTypeError, GradientError, ShapeError
 from minigrad.engine.tensor import Tensor
 from minigrad.explain.way_back import lengths
 from minigrad.losses import Loss
@@ -45,7 +45,10 @@ class Heard:
 
 def batch(where: str, x: Any, y: Any) -> tuple[Array, Array | None]:
     """The inputs in float64 and their targets; a single sample becomes a batch of one."""
-    x = np.asarray(x.data if isinstance(x, Tensor) else x, np.float64)
+    try:
+        x = np.asarray(x.data if isinstance(x, Tensor) else x, np.float64)
+    except (TypeError, ValueError) as error:
+        raise DTypeError(f"{where}: expected numbers in x, in rows of one length, got {error}; encode text") from error
     y = None if y is None else np.asarray(y.data if isinstance(y, Tensor) else y)
     if x.ndim == 1:
         x, y = x[None], None if y is None else y[None]

@@ -50,7 +50,7 @@ def sentence(data: dict[str, Any], snapshot: int, point: int, on: Any = None) ->
     names = [data["losses"][k]["said"] for k in shown]
     (a, *_), lead = sizes[0], "Same network, same point: "
     if len(shown) == 1:
-        return f"{names[0]} sends {digits(a)}, of which {digits(sizes[0][-1])} arrives at the input."
+        return f"{names[0]} sends {digits(a)}; {digits(sizes[0][-1])} arrives at the input."
     b = sizes[1][0]
     if not a or not b:
         told = [digits(size) if size else "nothing" for size in (a, b)]

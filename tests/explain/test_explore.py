@@ -179,6 +179,13 @@ def test_the_shares_of_the_page_are_those_of_per_sample_gradient_norms():
 
 
 # --- what is seen first -----------------------------------------------------------------------------------------------
+def test_rows_of_labels_are_shown_as_labels():
+    labels = np.array([2, 0, 1])
+    record = explore(MLP(2, 4, 3, rng=0), ["cross_entropy"], np.arange(6.0).reshape(3, 2), np.eye(3)[labels])
+    assert record.data["points"]["y"] == [2, 0, 1]
+    assert record.data["kind"] == "many"
+
+
 @pytest.mark.parametrize("rng", [0, 1, 2, *(pytest.param(k, marks=pytest.mark.slow) for k in range(3, 10))])
 def test_the_first_sentence_is_about_a_mislabelled_point_that_is_surely_wrong(rng):
     shown, record = moons(rng)
@@ -224,7 +231,7 @@ def test_there_are_twelve_snapshots_of_a_training_that_learns_the_moons():
 @pytest.mark.parametrize(
     ("on", "said"),
     [
-        ([True, False, False, False], r"cross-entropy sends \S+, of which \S+ arrives at the input\."),
+        ([True, False, False, False], r"cross-entropy sends \S+; \S+ arrives at the input\."),
         ([False, True, True, False], r"Same network, same point: squared error sends \S+, hinge \S+, \S+ times more at every layer\."),
         ([False] * 4, r"No loss is switched on\."),
     ],

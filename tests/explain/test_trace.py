@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from minigrad import MLP, Linear, Tensor, loss, losses, nn, ops, trace
-from minigrad.engine.errors import GradientError, ShapeError
+from minigrad.engine.errors import DTypeError, GradientError, ShapeError
 from minigrad.engine.graph import recording
 from tests.explain.nets import batch, every_loss, network, way_back
 
@@ -505,6 +505,7 @@ def test_the_worst_sample_is_the_one_of_the_largest_loss():
         ("mse", {"sample": "best"}, IndexError, r"got 'best'"),
         ("mse", {"sample": True}, IndexError, r"got True"),
         ("mse", {"x": np.ones((0, 4)), "y": np.ones(0)}, ShapeError, r"got x \(0, 4\), y \(0,\); give both the same number of rows, at least one"),
+        ("mse", {"x": [["a", "b"]] * 6}, DTypeError, r"trace: expected numbers in x, in rows of one length, got could not convert string"),
         ("mse", {"y": np.ones(5)}, ShapeError, r"got x \(6, 4\), y \(5,\)"),
         ("mse", {"x": np.full((6, 4), np.nan)}, GradientError, r"expected a finite gradient from mse, got \[nan\] at sample 0"),
         ("mse", {"model": nn.Sequential()}, ValueError, "expected a model with modules, got"),
