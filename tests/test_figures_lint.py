@@ -295,6 +295,22 @@ def test_nothing_is_wrong_with_a_figure_of_another_size(name):
     assert lint(draw(cases["normal"](), fig=Figure(figsize=LARGE))) == []
 
 
+@pytest.mark.parametrize("name", sorted(CASES))
+def test_nothing_is_wrong_with_a_figure_that_is_made_smaller_afterwards(name):
+    draw, cases = CASES[name]
+    fig = draw(cases["normal"](), fig=None)
+    fig.set_size_inches(0.8 * fig.get_size_inches())
+    assert lint(fig) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("size", [(7, 3.5), (8, 4), (10, 3.6), (16, 9)])
+@pytest.mark.parametrize("name", sorted(set(CASES) - {"graph"}))
+def test_nothing_is_wrong_with_a_figure_in_a_page_of_any_size(name, size):
+    draw, cases = CASES[name]
+    assert lint(draw(cases["normal"](), fig=Figure(figsize=size))) == []
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "case"), ALL)
 def test_nothing_is_wrong_with_any_figure_of_another_size(name, case):

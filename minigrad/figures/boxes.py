@@ -10,9 +10,9 @@ from matplotlib.patches import FancyBboxPatch, Rectangle
 from minigrad.engine.tensor import Tensor
 from minigrad.explain.tape import Box, Tape, folded, tape
 from minigrad.figures.palette import BLUE, FAINT, GREY, HALO, INK, PALE, SIGNED, style
-from minigrad.figures.parts import canvas, plural, settle
+from minigrad.figures.parts import canvas, plural, title
 from minigrad.figures.parts import whole as whole_figure
-from minigrad.figures.saying import described, inscribed, note, number, record_of, say, short
+from minigrad.figures.saying import described, inscribed, note, number, short
 
 MANY, MOST = 30, 60  # boxes above which a graph is folded; boxes that are drawn at all
 WIDE, TALL, GAP, ROW = 1.5, 0.7, 0.74, 0.24  # inches: a box, the space between layers, between boxes of one layer
@@ -46,7 +46,7 @@ def graph(loss_tensor: Tensor, modules: bool = True, *, ax: Any = None) -> Any:
         ax.set(xlim=(-WIDE / 2 - 0.2, wide + WIDE / 2 + 0.2), ylim=(-TALL / 2 - 0.35, tall + TALL / 2 + 0.15))
         ax.axis("off")
         _caption(ax, whole, shown, left_out)
-        return settle(whole_figure(ax))
+        return whole_figure(ax)
 
 
 # --- layout -----------------------------------------------------------------------------------------------------------
@@ -161,9 +161,7 @@ def _caption(ax: Any, whole: Tape, shown: Tape, left_out: int) -> None:
         template += ", the {left_out} farthest not drawn"
     sizes: dict[str, Any] = {"low": number(min(gradients)), "high": number(max(gradients))} if gradients else {}
     counts: dict[str, Any] = _counts(whole)
-    text = say(ax, template, boxes=len(shown.boxes), left_out=left_out, **sizes, **counts)
-    ax.set_title(text)
-    record_of(ax)["titles"].append((ax, text))
+    title(ax, template, boxes=len(shown.boxes), left_out=left_out, **sizes, **counts)
     if gradients:
         ax.text(0.0, 0.0, inscribed(ax, "←  the gradient flows this way; a line is as wide as it is large"),
                 transform=ax.transAxes, fontsize=8, path_effects=HALO)  # fmt: skip

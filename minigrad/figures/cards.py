@@ -9,7 +9,7 @@ import numpy as np
 
 from minigrad.figures.curves import brief
 from minigrad.figures.palette import DASHED, DOTTED, GREEN, GREY, INK, SOLID, VERMILLION, colour, style
-from minigrad.figures.parts import canvas, headline, settle, sizes_axis, title
+from minigrad.figures.parts import POINTS, canvas, headline, sizes_axis, title, whole
 from minigrad.figures.saying import described, inscribed, note, say, short, together
 
 if TYPE_CHECKING:
@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
 LINES = (SOLID, DASHED, DOTTED)
 KEYS = ("──", "- -", "····")
-LETTERS = 50  # of a line in the list
+LETTERS, LETTER, LINE = 50, 4.5, 11.5  # of a line in the list: at most so many; points for each letter, and each line
+MARK, NAME = 13, 74  # points for the columns of the list
+Line = tuple[str, str, str]
 MARKS = {"✓": GREEN, "✗": VERMILLION, "–": GREY}
 
 
@@ -29,8 +31,11 @@ def card(record: Card, *, fig: Any = None) -> Any:
         fig: a figure to draw into, or a new one.
     """
     with style():
-        lines = [line for row in record.rows for line in _lines(row)]
-        fig = canvas(fig, 12.5 if record.curves else 6.0, max(3.8, 1.1 + 0.158 * len(lines)))
+        needed = sum(len(_lines(row, LETTERS)) for row in record.rows)
+        fig = canvas(fig, 12.5 if record.curves else 6.0, max(3.8, 1.1 + 0.162 * needed))
+        wide, tall = (side * POINTS / whole(fig).dpi for side in (fig.bbox.width, fig.bbox.height))
+        letters = int(((0.37 if record.curves else 0.9) * wide - MARK - NAME) / LETTER)
+        lines = _fitting(record.rows, max(min(letters, LETTERS), 12), int((tall - POINTS) / LINE))
         counts = {mark: sum(row.mark == mark for row in record.rows) for mark in MARKS}
         described(fig, "The card of {loss} with {n} lines", loss=record.loss, n=len(record.rows))
         headline(fig, "{loss}   {right} ✓   {wrong} ✗   {apart} –", loss=short(record.loss, 60), right=counts["✓"],
@@ -44,7 +49,7 @@ def card(record: Card, *, fig: Any = None) -> Any:
             if row.mark == "✗":
                 say(fig, "✗ {name}: {text} ({note})", name=row.name, text=row.text, note=row.note)
         note(fig, failed=list(record.failed), marks={row.name: row.mark for row in record.rows})
-        return settle(fig)
+        return fig
 
 
 def _curves(axes: Any, record: Card) -> None:
@@ -94,20 +99,33 @@ def _titles(axes: Any, curves: Any) -> None:
     title(axes[2], "1 curve beside every target" if alone else "{n} targets: {said}", n=len(curves), said=said)
 
 
-def _lines(row: Any) -> list[tuple[str, str, str]]:
+def _lines(row: Any, letters: int) -> list[Line]:
     """(mark, name, text) of one line of a card, broken where it is long; a fault with its diagnosis."""
     text = f"{row.text} ({row.note})" if row.note and row.mark == "✗" else row.text
     text = text or ("claimed, and so" if "claimed" in row.note else row.note)
-    parts = textwrap.wrap(text, LETTERS) or [""]
+    parts = textwrap.wrap(text, letters) or [""]
     return [(row.mark, row.name, parts[0]), *(("", "", part) for part in parts[1:])]
 
 
-def _list(ax: Any, lines: list[tuple[str, str, str]], n: int) -> None:
+def _fitting(rows: Any, letters: int, room: int) -> list[Line]:
+    """The lines that there is room for: all, or all cut short, or the faults and as many others as fit."""
+    whole = [line for row in rows for line in _lines(row, letters)]
+    if len(whole) <= room:
+        return whole
+    cut = [(mark, name, text if len(text) < letters else f"{text[: letters - 1]}…") for mark, name, text in
+           (_lines(row, 10 * letters)[0] for row in rows)]  # fmt: skip
+    if len(cut) <= room:
+        return cut
+    first = sorted(cut, key=lambda line: line[0] != "✗")[: max(room - 1, 0)]
+    return [*first, ("", "", f"… and {len(cut) - len(first)} more")]
+
+
+def _list(ax: Any, lines: list[Line], n: int) -> None:
     ax.axis("off")
     title(ax, "What was measured, in {n} lines", n=n)
     for k, (mark, name, text) in enumerate(lines):
         y = 1 - (k + 0.6) / len(lines)
-        for x, part, hue in ((0.0, mark, MARKS.get(mark, GREY)), (0.05, name, INK), (0.3, text, GREY)):
+        for x, part, hue in ((0, mark, MARKS.get(mark, GREY)), (MARK, name, INK), (MARK + NAME, text, GREY)):
             if part:
-                said = inscribed(ax, part)
-                ax.text(x, y, said, transform=ax.transAxes, fontsize=8, va="center", color=hue)
+                ax.annotate(inscribed(ax, part), (0, y), (x, 0), xycoords="axes fraction", textcoords="offset points",
+                            fontsize=8, va="center", color=hue)  # fmt: skip

@@ -11,7 +11,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
 from minigrad.figures.palette import DOTTED, GREY, HALO, INK, PALE, SHADES, Look, looks, style
-from minigrad.figures.parts import canvas, end_names, headline, listed, settle, size_of, swatch, title
+from minigrad.figures.parts import canvas, end_names, headline, listed, size_of, swatch, title
 from minigrad.figures.saying import described, inscribed, note, number, say, short, together, width_of
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def race(comparison: Comparison, *, fig: Any = None) -> Any:
         _rates(axes[0], c, look)
         _differences(axes[1], c, look)
         _curves(axes[2], c, look)
-        return settle(fig)
+        return fig
 
 
 def races(comparisons: Sequence[Comparison]) -> Figure:
@@ -49,7 +49,6 @@ def races(comparisons: Sequence[Comparison]) -> Figure:
         parts = fig.subfigures(len(comparisons), 1, hspace=0.06, squeeze=False, height_ratios=heights)
         for comparison, part in zip(comparisons, parts[:, 0], strict=True):
             race(comparison, fig=part)
-        settle(fig)
     return fig  # type: ignore[no-any-return]
 
 

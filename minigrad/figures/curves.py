@@ -9,7 +9,7 @@ import numpy as np
 
 from minigrad import losses as registry
 from minigrad.figures.palette import PALE, Look, looks, style
-from minigrad.figures.parts import canvas, end_names, listed, settle, sizes_axis, spread, title
+from minigrad.figures.parts import canvas, end_names, listed, sizes_axis, spread, title
 from minigrad.figures.saying import described, note, number, short, together
 from minigrad.losses import Loss
 
@@ -45,7 +45,7 @@ def shapes(losses: Sequence[Loss | str] | Loss | str, span: float = 5.0, *, fig:
         _value(axes[0], r, curves, look)
         _slope(axes[1], r, curves, look, chosen)
         _influence(axes[2], r, curves, look, span)
-        return settle(fig)
+        return fig
 
 
 def _curve(loss: Loss, r: Array) -> tuple[Array, Array]:

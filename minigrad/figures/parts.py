@@ -8,28 +8,50 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
 from minigrad.figures.palette import INK, PALE, Look
 from minigrad.figures.saying import record_of, say, short, wrapped
 
 POINTS = 72.0  # per inch
-NARROW = 0.5  # of the width that axes seem to have before labels are laid out
+NARROW = 0.5  # of the width of axes: a title that no layout has to make room for
+BOLD = 0.84  # of the width of a figure: bold letters are wider than those that are measured
 SHOWN = 3  # losses that a title names
+
+
+class Settled(ConstrainedLayoutEngine):
+    """A layout in which every title is as wide as there is room up to the next panel, whatever the figure's size."""
+
+    def execute(self, fig: Any) -> None:
+        """Lay out with narrow titles, for a wide one would push panels apart; then with titles that use their room."""
+        titles = [(ax, title, text) for ax, title, text in record_of(fig)["titles"] if title.figure is not None]
+        for ax, title, text in titles:
+            title.set_text(wrapped(text, NARROW * size_of(ax)[0], title.get_fontsize()))
+        for part, title, text in record_of(fig)["headlines"]:
+            title.set_text(wrapped(text, BOLD * part.bbox.width * POINTS / fig.dpi, title.get_fontsize()))
+        super().execute(fig)
+        for ax, title, text in titles:
+            title.set_text(wrapped(text, _room(ax, fig) * POINTS / fig.dpi, title.get_fontsize()))
+        if titles:
+            super().execute(fig)
 
 
 def canvas(fig: Any, width: float = 10.0, height: float = 3.6) -> Any:
     """The figure to draw into: the one that was given, or a new one of so many inches."""
     if fig is None:
-        return Figure(figsize=(width, height), layout="constrained")
-    if isinstance(fig, Figure) and fig.get_layout_engine() is None:
-        fig.set_layout_engine("constrained")
+        return Figure(figsize=(width, height), layout=Settled())
+    if isinstance(fig, Figure) and type(fig.get_layout_engine()) in (type(None), ConstrainedLayoutEngine):
+        fig.set_layout_engine(Settled())
     return fig
 
 
 def alone(ax: Any, width: float = 5.0, height: float = 3.6) -> Any:
     """The axes to draw into: those that were given, or those of a new figure."""
-    return canvas(None, width, height).subplots() if ax is None else ax
+    if ax is None:
+        return canvas(None, width, height).subplots()
+    canvas(whole(ax))
+    return ax
 
 
 def whole(where: Any) -> Any:
@@ -47,28 +69,16 @@ def size_of(ax: Any) -> tuple[float, float]:
 
 
 def title(ax: Any, template: str, **values: Any) -> None:
-    """A title that states what was found; `settle` breaks it into lines."""
+    """A title that states what was found, broken into lines when the figure is laid out."""
     text = say(ax, template, **values)
-    record_of(ax)["titles"].append((ax, text))
-    ax.set_title(wrapped(text, NARROW * size_of(ax)[0], 9.5))
+    record_of(ax)["titles"].append((ax, ax.set_title(wrapped(text, NARROW * size_of(ax)[0], 9.5)), text))
 
 
 def headline(fig: Any, template: str, **values: Any) -> None:
-    """One line above all panels."""
-    room = 0.84 * fig.bbox.width * POINTS / whole(fig).dpi  # bold letters are wider than those that are measured
-    text = wrapped(say(fig, template, **values), room, 11)
-    fig.suptitle(text, x=0.01, ha="left", fontsize=11, fontweight="bold", color=INK)
-
-
-def settle(fig: Any) -> Any:
-    """Lay a whole figure out, then give each title the width that there is up to the next panel; returns the figure."""
-    if isinstance(fig, SubFigure):  # the page to which it belongs does so, when it is complete
-        return fig
-    pending, record_of(fig)["titles"] = record_of(fig)["titles"], []
-    fig.draw_without_rendering()
-    for ax, text in pending:
-        ax.set_title(wrapped(text, _room(ax, fig) * POINTS / fig.dpi, 9.5))
-    return fig
+    """One line above all panels, or two."""
+    text = say(fig, template, **values)
+    written = fig.suptitle(text, x=0.01, ha="left", fontsize=11, fontweight="bold", color=INK)
+    record_of(fig)["headlines"].append((fig, written, text))
 
 
 def _room(ax: Any, fig: Any) -> float:

@@ -10,7 +10,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import NullLocator
 
 from minigrad.figures.palette import BLUE, FAINT, GREEN, GREY, HALO, INK, PALE, SIGNED, SOLID, VERMILLION, looks, style
-from minigrad.figures.parts import canvas, end_names, headline, listed, settle, sizes_axis, spread, title
+from minigrad.figures.parts import canvas, end_names, headline, listed, sizes_axis, spread, title
 from minigrad.figures.saying import described, inscribed, note, number, short, together
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def trace(record: Trace, *, fig: Any = None) -> Any:
         _units(axes[2], record, modules)
         note(fig, lengths=record.lengths, factors=[row.factor for row in record.rows], start=record.start,
              product=record.product, shares=[row.share for row in record.rows])  # fmt: skip
-        return settle(fig)
+        return fig
 
 
 def _over(record: Trace) -> str:
@@ -116,7 +116,7 @@ def _shares(ax: Any, modules: Any) -> None:
     ax.yaxis.set_major_locator(NullLocator())
     ax.spines["left"].set_visible(False)
     ax.tick_params(axis="x", length=0)
-    ax.set_ylabel("share of\nthe batch")
+    ax.set_ylabel("share")
 
 
 def _units(ax: Any, record: Trace, modules: Any) -> None:
@@ -139,11 +139,10 @@ def _units(ax: Any, record: Trace, modules: Any) -> None:
     ax.set(xlim=(-0.35, len(modules) + 0.35), ylim=(0, 1))
     ax.yaxis.set_major_locator(NullLocator())
     ax.spines[:].set_visible(False)
-    ax.set_ylabel("unit by unit\n(blue −, red +)")
+    ax.set_ylabel("units")
     dead = sum(row.dead for row in modules)
-    ax.set_xlabel(
-        "←  the gradient flows this way, from the loss to the input" + ("  (hatched: dead units)" if dead else "")
-    )
+    hatched = "; hatched: dead units" if dead else ""
+    ax.set_xlabel(f"←  the gradient flows this way   (units: blue −, red +{hatched})")
     note(ax, dead=dead, gradients=places)
 
 
@@ -180,7 +179,7 @@ def diff(record: Diff, *, fig: Any = None) -> Any:
         _by_layer(axes[0], axes[1], record)
         _by_sample(axes[2], record)
         _weights(axes[3], record)
-        return settle(fig)
+        return fig
 
 
 def _by_layer(left: Any, right: Any, record: Diff) -> None:
@@ -199,7 +198,7 @@ def _by_layer(left: Any, right: Any, record: Diff) -> None:
     left.set_ylabel("layer")
     right.set_yticks([])
     low = min([-0.02, *(value - 0.08 for value in cosines if value == value)])
-    right.set(xlabel="cosine of g_a and g_b", xlim=(low, 1.08), xticks=[0, 1] if low > -0.2 else [-1, 0, 1])
+    right.set(xlabel="cosine", xlim=(low, 1.08), xticks=[0, 1] if low > -0.2 else [-1, 0, 1])
     whole = record.rows[-1]
     if whole.ratio is None or whole.cosine is None:
         title(left, "‖g_b‖ is {b}: no ratio" if not whole.b else "‖g_a‖ is {a}", a=number(whole.a), b=number(whole.b))

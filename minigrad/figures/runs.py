@@ -23,7 +23,7 @@ from minigrad.figures.palette import (
     colour,
     style,
 )
-from minigrad.figures.parts import canvas, end_names, plural, power, settle, sizes_axis, spread, title
+from minigrad.figures.parts import canvas, end_names, plural, power, sizes_axis, spread, title
 from minigrad.figures.saying import described, note, number, short
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def history(record: History, *, fig: Any = None) -> Any:
         _loss(axes[0], record, epochs)
         if record.metrics:
             _metrics(axes[1], record, epochs)
-        return settle(fig)
+        return fig
 
 
 def _loss(ax: Any, record: History, epochs: list[int]) -> None:
@@ -124,7 +124,7 @@ def depth(histories: Any, *, fig: Any = None) -> Any:
         bar = fig.colorbar(image, ax=axes[::2].ravel().tolist(), aspect=30, pad=0.02)
         sizes_axis(bar.ax, "y", "‖∂loss/∂θ‖ of a layer")
         bar.outline.set_visible(False)
-        return settle(fig)
+        return fig
 
 
 def _layers(runs: Any) -> int:
@@ -179,7 +179,7 @@ def _quotient(ax: Any, name: str, run: History) -> None:
     shown = np.where(quotient > 0, quotient, np.nan)
     dot = "o" if len(first) == 1 else ""
     ax.plot(np.arange(len(first)) + 1, shown, color=colour(run.loss)[0], lw=1.2, marker=dot, ms=4)
-    sizes_axis(ax, "y", "‖first‖/‖last‖", quotient)
+    sizes_axis(ax, "y", "first / last", quotient)
     _steps(ax, len(first))
     start, end = (number(quotient[k]) for k in (0, -1))
     title(ax, "First over last: {start} at step 1, {end} at the end", start=start, end=end)

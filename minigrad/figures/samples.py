@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.figures.palette import BLUE, GREY, HALO, INK, PALE, Look, looks, style
-from minigrad.figures.parts import alone, canvas, end_names, listed, plural, settle, sizes_axis, title, whole
+from minigrad.figures.parts import alone, canvas, end_names, listed, plural, sizes_axis, title, whole
 from minigrad.figures.saying import described, inscribed, note, number, short, together
 
 BINS = 10
@@ -35,7 +35,7 @@ def shares(sizes: Any, marked: Any = None, *, fig: Any = None) -> Any:
         mask = None if marked is None else np.asarray(marked, bool).ravel()
         _lorenz(left, arrays, look)
         _strips(right, arrays, mask, look)
-        return settle(fig)
+        return fig
 
 
 def _lorenz(ax: Any, arrays: dict[str, Any], look: dict[str, Look]) -> None:
@@ -137,7 +137,7 @@ def reliability(probs: Any, target: Any, *, ax: Any = None) -> Any:
             ax.text((k + 0.5) / BINS, -0.22, said, ha="center", fontsize=8, path_effects=HALO, color=GREY)
         title(ax, "Off by {error} in the mean (ECE); below, counts of {n}", error=number(error), n=len(p))
         note(ax, confidence=mean, frequency=rate, low=low, high=high, counts=count, ece=error)
-        return settle(whole(ax))
+        return whole(ax)
 
 
 def _predicted(probs: Any, target: Any) -> tuple[Any, Any]:

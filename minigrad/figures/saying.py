@@ -59,7 +59,7 @@ def record_of(where: Any) -> dict[str, Any]:
     while isinstance(fig, SubFigure):
         fig = fig.figure
     if not hasattr(fig, "_minigrad"):
-        fig._minigrad = {"numbers": {}, "said": [], "written": [], "titles": []}
+        fig._minigrad = {"numbers": {}, "said": [], "written": [], "titles": [], "headlines": []}
     record: dict[str, Any] = fig._minigrad
     return record
 
