@@ -123,31 +123,32 @@ SCRIPT = """from minigrad import MLP, data, fit
 train, _ = data.load("diabetes", rng=0)
 print(fit(MLP(10, 16, 1, rng=0), train, loss="late", epochs=1).loss)
 """
+
+
+def run(*arguments, **variables):
+    """A fresh Python, in the temporary folder."""
+    env = {**os.environ, **variables}
+    return subprocess.run(
+        [sys.executable, *arguments], cwd=folder, env=env, capture_output=True, text=True
+    ).stdout.strip()
+
+
 with tempfile.TemporaryDirectory() as folder:
     file = Path(folder, "forecast.py")
     file.write_text(PLUGIN, encoding="utf-8")
-    found = subprocess.run(
-        [sys.executable, "-c", SCRIPT],
-        env={**os.environ, "MINIGRAD_PLUGIN_PATH": str(file)},
-        capture_output=True,
-        text=True,
-    )
-print("a fresh process trained with", found.stdout.strip() or found.stderr)
+    found = run("-c", SCRIPT, MINIGRAD_PLUGIN_PATH=str(file))
+    print("a fresh process trained with", found)
+    run("-m", "minigrad.cli", "new-plugin", "forecast")
+    project = Path(folder, "minigrad-forecast", "pyproject.toml").read_text(encoding="utf-8")
 
 # %% [markdown]
-# For everybody: the same file in a package, with one line that says where minigrad finds it. `pip install` does the rest.
+# For everybody: a package. `minigrad new-plugin forecast`, which has just run beside that process, writes one that works as
+# it is; replace its loss by yours, and whoever says `pip install` has it. One line tells minigrad where to look.
 
 # %%
-PYPROJECT = """[project]
-name = "minigrad-forecast"
-version = "0.1.0"
-dependencies = ["minigrad-lab"]
-
-[project.entry-points.minigrad]
-forecast = "minigrad_forecast"
-"""
-print(PYPROJECT)
-entry = tomllib.loads(PYPROJECT)["project"]["entry-points"]["minigrad"]
+print(project)
+entry = tomllib.loads(project)["project"]["entry-points"]["minigrad"]
+print("the line that counts:", entry)
 
 # %% [markdown]
 # ## Figure
@@ -195,7 +196,8 @@ fact("ratio", friend.rows[-1].ratio, "times {value:.9f}: you have met an old fri
 fact("cosine", friend.rows[-1].cosine, "the directions agree, cosine {value:.12f}")
 fact("knows_the_friend", "quantile" in card["relatives"].text, "the card names quantile among the relatives: {value}")
 fact("named", ["2: factor" in str(twice), "−1: sign" in str(turned)], "the card names the factor and the sign: {value}")
-fact("elsewhere", found.stdout.strip() == "forecast:late", "a fresh process found it by its name: {value}")
+fact("elsewhere", found == "forecast:late", "a fresh process found it by its name: {value}")
+fact("entry", entry == {"forecast": "minigrad_forecast"}, "the package names its module to minigrad: {value}")
 fact("start", way.start, "the most underestimated patient starts with {value:.0f}")
 
 # %% [markdown]
