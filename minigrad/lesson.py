@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import Any
 
 import numpy as np
@@ -137,7 +138,13 @@ def _spaced(text: str) -> str:
 
 
 def show(fig: Any, name: str) -> None:
-    """Save a figure below `--out` as PNG and SVG, or else show it, once; then close it."""
+    """Save a figure below `--out` as PNG and SVG, or else show it, once; then close it.
+
+    A page, as `explain.explore` makes it, is saved as HTML: below `--out`, or else in a temporary folder that is named.
+    """
+    if hasattr(fig, "html"):
+        _show_page(fig, name)
+        return
     from matplotlib import get_backend, pyplot
 
     from minigrad import figures
@@ -154,6 +161,13 @@ def show(fig: Any, name: str) -> None:
             pyplot.figure(FigureClass=made)
         pyplot.show()
     pyplot.close(fig)
+
+
+def _show_page(page: Any, name: str) -> None:
+    run = _run()
+    path = (run.out or Path(mkdtemp(prefix="minigrad-"))) / f"{name}.html"
+    path.write_text(page.html, encoding="utf-8")
+    print(page, *([] if run.out else [f"Open it in a browser: {path.as_uri()}"]), sep="\n")
 
 
 # --- a question -------------------------------------------------------------------------------------------------------

@@ -149,6 +149,26 @@ def test_a_figure_is_shown_once_and_closed_whoever_made_it(start, monkeypatch, m
     assert pyplot.get_fignums() == []
 
 
+class Page:
+    html = "<p>σ</p>"
+
+    def __str__(self):
+        return "the sentence of the page"
+
+
+def test_a_page_is_saved_and_without_a_folder_for_it_the_reader_is_told_where(start, tmp_path, monkeypatch, capsys):
+    start("--out", tmp_path)
+    lesson.show(Page(), "page")
+    assert (tmp_path / "page.html").read_text(encoding="utf-8") == Page.html
+    assert capsys.readouterr().out == "the sentence of the page\n"
+    start()
+    (tmp_path / "sub").mkdir()
+    monkeypatch.setattr(lesson, "mkdtemp", lambda prefix: str(tmp_path / "sub"))
+    lesson.show(Page(), "page")
+    assert (tmp_path / "sub" / "page.html").is_file()
+    assert f"Open it in a browser: {(tmp_path / 'sub' / 'page.html').as_uri()}" in capsys.readouterr().out
+
+
 def test_without_a_window_nothing_is_shown(start, monkeypatch):
     monkeypatch.setattr("matplotlib.pyplot.show", lambda: pytest.fail("shown"))
     lesson.show(drawn(), "shares")

@@ -58,7 +58,7 @@ with np.printoptions(precision=3, suppress=True, linewidth=100):
 
 # %% [markdown]
 # The large −1/p meets the small p of the exponential and they cancel: that is where p − y comes from. In between stood a
-# number as large as you like, and for a score of a few hundred it overflows. The built-in `cross_entropy` is one step that
+# number as large as you like, and for a large score the exponential overflows. The built-in `cross_entropy` is one step that
 # hands back p − y and computes nothing in between.
 
 # %%

@@ -34,8 +34,10 @@ RIVALS = (cross_entropy, half_mse_sigmoid)
 # ## Predict
 
 # %%
-predict("ratio", ..., "At z = 4, and at z = 8: how many times harder does cross-entropy pull? (the first)")
-predict("steps_mse", ..., "Cross-entropy comes home from z = 8 within 50 steps. How many does squared error take?")
+predict("ratio", ..., "Target no, z = 4: how many times harder than squared error does cross-entropy pull?")
+guess = predict(
+    "steps_mse", ..., "Cross-entropy comes home from z = 8 within 50 steps. How many does squared error take?"
+)
 
 # %% [markdown]
 # ## Experiment
@@ -98,8 +100,7 @@ print(f"at z = {sigma_is_one[0]}: bce_with_logits says {cross_entropy([float(sig
 
 # %%
 with figures.style():
-    fig = Figure(figsize=(10, 3.6))
-    left, right = fig.subplots(1, 2)
+    left, right = (fig := Figure(figsize=(10, 3.6))).subplots(1, 2)
     for each, pull, runs in zip(RIVALS, pulls, homes):
         colour, line = figures.colour(each)
         left.plot(z, np.abs(pull), color=colour, ls=line, label=str(each))
@@ -112,10 +113,11 @@ with figures.style():
         middle = np.sqrt(pulls[0][at[v]] * pulls[1][at[v]])
         left.text(v + 0.2, middle, figures.say(left, "× {r:.0f}", r=ratio[at[v]]))
     left.set(yscale="log", xlabel="z (the truth is no)", ylabel="length of the gradient, |∂ℓ/∂z|")
-    said = figures.say(left, "Squared error pulls hardest at p = {p:.2f}, with {pull:.3f}", p=peak[0], pull=peak[1])
-    left.set_title(said)
+    left.set_title(figures.say(left, "Squared error pulls hardest at p = {p:.2f}, with {g:.3f}", p=peak[0], g=peak[1]))
     right.set(xscale="log", yscale="log", xlabel="step", ylabel="loss, from z = 1.5, 4 and 8")
     right.set_title(figures.say(right, "Home from z = 8: {fast} steps, or {slow}", fast=steps[0][2], slow=steps[1][2]))
+    if guess:
+        right.axvline(guess, color="0.6", ls=":")
     right.yaxis.set_minor_formatter("")
     left.legend(loc="lower right")
 show(fig, "saturated")

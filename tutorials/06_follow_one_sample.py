@@ -19,7 +19,7 @@ Takes: 5 seconds.
 # %%
 import numpy as np
 
-from minigrad import MLP, data, diff, figures, fit, loss, losses, ops, trace
+from minigrad import MLP, data, diff, explain, figures, fit, loss, losses, ops, trace
 from minigrad.lesson import check, fact, predict, rng, show
 
 # %% [markdown]
@@ -43,14 +43,17 @@ predict("one_ratio_spread", ..., "By which share does this ratio differ between 
 
 # %% [markdown]
 # ## Experiment
-# 200 points, so noisy that some lie deep in the other moon; a network with two hidden layers; 60 epochs. Then one line:
-# the sample with the largest loss, traced.
+# 200 points, so noisy that some lie deep in the other moon; a network with two hidden layers; 60 epochs, after
+# every ten of which the weights are kept for the end of this lesson. Then one line: the sample with the largest loss, traced.
 
 # %%
 seed = rng()
 X, y = data.moons(200, noise=0.3, rng=seed)
 model = MLP(2, 16, 16, 1, activation="tanh", init="lecun", rng=seed)
-fit(model, (X, y), loss="bce_with_logits", optimizer="sgd", lr=0.5, epochs=60, rng=seed)
+orders, snapshots = np.random.default_rng(seed), [(0, model.state_dict())]
+for epochs in range(10, 61, 10):
+    fit(model, (X, y), loss="bce_with_logits", optimizer="sgd", lr=0.5, epochs=10, rng=orders)
+    snapshots.append((epochs, model.state_dict()))
 
 way = trace(model, "bce_with_logits", X, y, also=half_mse_sigmoid)
 other, p = way.also[0], way.link[1]
@@ -146,3 +149,10 @@ check("open_paths", ..., lambda d1, d2: (1 - d1 / 16) * (1 - d2 / 16),
 # ## Remember
 # A layer receives what the loss sent times the factors between. The factors belong to the network and the sample, so
 # two losses on one sample and one output differ by one ratio at every layer.
+
+# %% [markdown]
+# Go on by hand: a page with this network, every point, every snapshot, and your own losses if you add them.
+
+# %%
+page = explain.explore(model, ["bce_with_logits", half_mse_sigmoid, "hinge", "focal"], X, y, snapshots=snapshots)
+show(page, "explore")

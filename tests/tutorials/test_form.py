@@ -78,7 +78,7 @@ class TestEveryLesson:
         source = path.read_text(encoding="utf-8")
         assert code_lines(source) <= CODE
         assert all(lines <= OWN_FIGURE for lines in own_figures(ast.parse(source)))
-        remember = source.split("# ## Remember\n")[1].strip().splitlines()
+        remember = source.split("# ## Remember\n")[1].split("\n\n")[0].strip().splitlines()
         assert len(remember) <= REMEMBER
 
     def test_draws_by_itself_in_the_common_style_alone(self, path):
@@ -105,10 +105,18 @@ class TestEveryLesson:
             if isinstance(node, ast.Call) and ast.unparse(node.func) in ("predict", "check"):
                 assert ast.unparse(node.args[1]) == "..."
 
+    def test_asks_for_guesses_of_what_it_measures(self, path):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        asked = {ast.literal_eval(n.args[0]) for n in ast.walk(tree)
+                 if isinstance(n, ast.Call) and ast.unparse(n.func) == "predict"}  # fmt: skip
+        assert asked
+        assert asked <= set(FACTS[path.stem]["facts"])
+
     def test_stands_in_the_path_with_its_question(self, path):
         text = (ROOT / "tutorials" / "README.md").read_text(encoding="utf-8")
         question = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))).splitlines()[2]
         assert f"({path.name})" in text
+        assert (ROOT / "docs" / "lessons" / f"{path.stem}.png").stat().st_size < 150_000
         assert question.removeprefix("Question: ") in text
 
 

@@ -1,7 +1,6 @@
 """A lesson at a terminal, cell by cell in an editor, and from the command line."""
 
 import os
-import pty
 import re
 import select
 import subprocess
@@ -14,6 +13,7 @@ import pytest
 
 from tests.tutorials.running import CUSTOM, LESSONS, ROOT, cells, environment, home
 
+pty = pytest.importorskip("pty")  # there is none on Windows
 FIRST = next(path for path in LESSONS if path.stem == "01_first_run")
 LIMIT = 240  # seconds, against hanging
 
