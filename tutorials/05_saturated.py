@@ -102,7 +102,7 @@ print(f"at z = {sigma_is_one[0]}: bce_with_logits says {cross_entropy([float(sig
 with figures.style():
     left, right = (fig := Figure(figsize=(10, 3.6))).subplots(1, 2)
     for each, pull, runs in zip(RIVALS, pulls, homes):
-        colour, line = figures.colour(each)
+        colour, line, _ = figures.looks(RIVALS)[str(each)]
         left.plot(z, np.abs(pull), color=colour, ls=line, label=str(each))
         for values in runs:
             right.plot(np.arange(1, len(values) + 1), values, color=colour, ls=line)
