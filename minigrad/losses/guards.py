@@ -200,7 +200,7 @@ def check_target(loss: Loss, target: Any, pred: Shape, batch: Shape) -> None:
     """Refuse a target outside the domain of its kind."""
     array = target.data if isinstance(target, Tensor) else target
     if loss.target in ("index", "index|simplex") and array.shape == batch:
-        if loss.pred != "embedding":
+        if loss.pred in ("logits", "log_probs", "params"):
             check_labels(loss, array, pred[-1])
     elif loss.target in ("simplex", "index|simplex"):
         _check_rows(loss, array)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from minigrad.losses.parameters import fitted
 from minigrad.testing import batches, claims, gradient, kinks, learning, precision, profile, repeatable, values
 from minigrad.testing.card import RIGHT, WRONG, Card, Curve, Row, apart, wrong
 from minigrad.testing.exam import Exam
@@ -78,7 +79,14 @@ def check_loss(loss: Loss | str, *, rng: Any = 0) -> Card:
             exam = Exam.of(found, seed)
         except LossFailed as error:
             return _card(found, [wrong("value", f"fails: {error}")], ())
-        return _card(exam.loss, _rows(exam, outside), _curves(exam))
+        return _card(exam.loss if _unfitted(found) else found, _rows(exam, outside), _curves(exam))
+
+
+def _unfitted(loss: Loss) -> bool:
+    """Whether a parameter has no value before it is fitted."""
+    return any(
+        isinstance(parameter.default, fitted) and name not in loss.given for name, parameter in loss.params.items()
+    )
 
 
 def _rows(exam: Exam, outside: dict[str, Any]) -> list[Row]:

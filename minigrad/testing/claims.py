@@ -154,7 +154,7 @@ def _mirror(exam: Exam) -> tuple[Callable[[Array, Array], tuple[Array, Array]] |
         return lambda z, y: (-z, flip(y)), "score and label are flipped"
     if kinds[0] == "prob" and kinds[1] in ("unit", "binary"):
         return lambda p, y: (1 - p, 1 - y), "probability and label are flipped"
-    if kinds[0] in ("logits", "log_probs") and kinds[1] != "none":
+    if kinds[0] in ("logits", "log_probs") and kinds[1] in ("index", "simplex", "index|simplex"):
         order = exam.rng("classes").permutation(exam.sizes.classes)
         back = np.argsort(order)
         return (

@@ -101,8 +101,8 @@ def _spots(loss: Loss) -> tuple[Any, ...]:
     """Targets of a scalar kind that are looked at."""
     return {
         "real": (0.0, -3.0, 5.0), "positive": (1.0, 3.0), "count": (1.0, 0.0, 4.0), "unit": (1.0, 0.0, 0.3),
-        "binary": (1.0, 0.0), "sign": (1.0, -1.0), "none": (None,), "index": (0, 1),
-    }.get(loss.target, (0,))  # fmt: skip
+        "binary": (1.0, 0.0), "sign": (1.0, -1.0), "none": (None,), "index": (0, 1), "index|simplex": (0, 1),
+    }.get(loss.target, ())  # fmt: skip
 
 
 def _said(target: Any) -> str:

@@ -188,6 +188,8 @@ def sizes_of(loss: Loss) -> Sizes:
         wanted = [Sizes(classes=k) for k in (*two, *ends, 10, *range(2, 10), *range(11, 33))]
     elif loss.pred == "embedding":
         wanted = [Sizes(width=d) for d in (*ends, 6, 2, 3, 4, 5, *range(7, 33))]
+    elif loss.pred == "params":
+        return Sizes(classes=max(len(loss.heads), 2))  # one head for each, if its targets are classes
     else:
         return Sizes()
     return next((sizes for sizes in wanted if _answers(loss, sizes)), wanted[0])

@@ -28,8 +28,7 @@ def parameters(exam: Exam) -> Row:
         return apart("parameters", "it has none")
     said, untried, moved = [], [], {}
     for name in loss.params:
-        others = [exam.loss, *(other for other, words in changed(exam) if not words.startswith(f"{name}="))]
-        tried = [effect for base in others if (effect := _effect(exam, base, name)) is not None]
+        tried = _tried(exam, name)
         if not tried:
             untried.append(name)
         elif not any(tried):
@@ -40,6 +39,19 @@ def parameters(exam: Exam) -> Row:
             said.append(f"{name} moves the {' and the '.join(moved[name])}")
     said += [f"{name} was not changed: no other value is known" for name in untried]
     return right("parameters", "; ".join(said), moved=moved)
+
+
+def _tried(exam: Exam, name: str) -> list[tuple[str, ...]]:
+    """What a parameter moves: as the loss was given, at its defaults, and beside other values of other parameters."""
+    bases = [exam.loss, exam.default.loss]
+    bases += [other for word in exam.loss.params if word != name for other in _others(exam, exam.loss, word, ())]
+    tried: list[tuple[str, ...]] = []
+    for base in bases:
+        effect = _effect(exam, base, name)
+        tried += [effect] if effect is not None else []
+        if effect:
+            break
+    return tried
 
 
 def _effect(exam: Exam, base: Loss, name: str) -> tuple[str, ...] | None:

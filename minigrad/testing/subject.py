@@ -136,12 +136,27 @@ def at_defaults(loss: Loss, target: Array) -> Loss:
 
 
 def prepared(loss: Loss, target: Array) -> Loss:
-    """The loss without options, its fitted parameters computed from these targets."""
-    bare = replace(loss, options={})
+    """The loss without options, on plain numbers: fitted parameters computed from these targets, learned ones taken."""
+    bare = settled(replace(loss, options={}))
     unfit = any(isinstance(p.default, fitted) and n not in bare.given for n, p in bare.params.items()) or bare.parts
     if not unfit or target is None:
         return bare
     return asked(bare.fitted_to, target)  # type: ignore[no-any-return]
+
+
+def settled(loss: Loss) -> Loss:
+    """The loss with the present values of learned parameters; of one number per column, the first one."""
+    if loss.parts and loss.learned:
+        return loss._of_parts(settled)
+    plain = {name: _plain(value, loss) for name, value in loss.given.items()}
+    return loss.with_(**{name: value for name, value in plain.items() if value is not loss.given[name]})
+
+
+def _plain(value: Any, loss: Loss) -> Any:
+    if isinstance(value, Tensor):
+        return value.item() if value.data.size == 1 else value.data.astype(np.float32)  # is float32 beside float32
+    by_column = isinstance(value, np.ndarray) and value.ndim == 1 and loss.pred in ("real", "logit", "prob")
+    return value.flat[0].item() if by_column and value.size else value
 
 
 @contextmanager
