@@ -36,8 +36,8 @@ def listing() -> list[str]:
         "made of these": composed,
         "answers with plain arrays, without gradient": plain.ANSWERS,
     }.items():
-        names = ", ".join(sorted(map(_path, keys)))
-        lines += ["", f"{title}:", *textwrap.wrap(names, 110, initial_indent="  ", subsequent_indent="  ")]
+        listed = ", ".join(sorted(map(_path, keys)))
+        lines += ["", f"{title}:", *textwrap.wrap(listed, 110, initial_indent="  ", subsequent_indent="  ")]
     return lines
 
 
