@@ -32,6 +32,7 @@ from minigrad.losses.names import shown
 from minigrad.losses.offers import TAIL
 from minigrad.losses.parameters import fitted
 
+FIGURES, NUMBERS = (".png", ".svg", ".pdf"), (".json", ".csv")  # what compare can write
 ERRORS = (ValueError, TypeError, LookupError, OSError, RuntimeError)
 
 
@@ -123,11 +124,18 @@ def _add_compare(commands: Any) -> None:
 
 
 def _rates(text: str) -> tuple[float, ...]:
-    return tuple(float(part) for part in text.split(","))
+    return _each(float, ",", text, "numbers such as 1e-3,1e-2")
 
 
 def _sizes(text: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in text.split("-"))
+    return _each(int, "-", text, "layer sizes such as 64-64-10")
+
+
+def _each(number: Any, mark: str, text: str, form: str) -> tuple[Any, ...]:
+    try:
+        return tuple(number(part) for part in text.split(mark))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"expected {form}, got {text!r}") from error
 
 
 # --- compare ----------------------------------------------------------------------------------------------------------
@@ -141,7 +149,11 @@ def _compare(options: Any, console: Console) -> None:
         raise FileNotFoundError(
             f"compare: expected --out in a folder that exists, got {options.out!r}; make {str(folder)!r}"
         )
+    if not options.out.lower().endswith(FIGURES + NUMBERS):
+        raise ValueError(f"compare: expected --out to end in {', '.join(FIGURES + NUMBERS)}, got {options.out!r}")
     studies = _studies(options)
+    if options.out.lower().endswith(NUMBERS) and len(studies) > 1:
+        raise ValueError(f"compare: expected one study for {options.out}; name the losses, or write a .png")
     jobs = options.jobs or os.cpu_count() or 1
     results = []
     if options.resume and len(studies) > 1:
@@ -240,7 +252,8 @@ def _with_progress(study: dict[str, Any], executor: Executor | None) -> Any:
 
 
 def _table(result: Any) -> Table:
-    table = Table(title=escape(f"{result.title} · {len(result.seeds)} seeds"), title_justify="left", title_style="bold",
+    n = len(result.seeds)
+    table = Table(title=escape(f"{result.title} · {n} seed{'s' * (n > 1)}"), title_justify="left", title_style="bold",
                   box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))  # fmt: skip
     table.add_column("loss", overflow="fold")
     table.add_column("lr", justify="right")
@@ -262,10 +275,8 @@ def _sentences(result: Any) -> list[str]:
 
 
 def _written(results: list[Any], out: str) -> str:
-    if out.endswith((".json", ".csv")):
-        if len(results) > 1:
-            raise ValueError(f"compare: expected one study for {out}; name the losses, or write a .png")
-        (results[0].to_json if out.endswith(".json") else results[0].to_csv)(out)
+    if out.lower().endswith(NUMBERS):
+        (results[0].to_json if out.lower().endswith(".json") else results[0].to_csv)(out)
     else:
         minigrad.figures.races(results).savefig(out)
     return f"Written: {out}"

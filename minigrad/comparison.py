@@ -117,7 +117,7 @@ class Comparison:
     def _verdict(self, interval: tuple[float, float] | None) -> str:
         n = len(self.seeds)
         if interval is None:
-            return f"{n} seeds cannot show a difference; 6 are needed"
+            return f"{n} seed{'s' * (n > 1)} cannot show a difference; 6 are needed"
         low, high = (self._sign * end for end in interval)
         low, high = min(low, high), max(low, high)
         if not (low > 0 or high < 0):

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from minigrad import metrics as metric_table
-from minigrad.engine.errors import DomainError, DTypeError, ShapeError
+from minigrad.data.sets import numbers
+from minigrad.engine.errors import DomainError, ShapeError
 from minigrad.engine.graph import no_grad
 from minigrad.engine.tensor import Tensor
 from minigrad.losses import Loss, align
@@ -29,7 +30,7 @@ class Samples:
 
     def __init__(self, where: str, model: Module, loss: Loss, X: Array, y: Any, *, weight: Any = None) -> None:
         self.X = _inputs(where, X, _dtype(where, model))
-        self.y = None if y is None else np.asarray(y.data if isinstance(y, Tensor) else y)
+        self.y = None if y is None else numbers(where, "y", y)
         if self.y is not None and (self.y.ndim == 0 or len(self.y) != len(self.X)):
             raise ShapeError(
                 f"{where}: expected as many targets as samples, got X {self.X.shape}, y {self.y.shape}; give every row "
@@ -69,20 +70,21 @@ def pair(where: str, name: str, data: Any) -> tuple[Any, Any]:
     return data[0], data[1]
 
 
+def metrics_of(where: str, given: Any) -> list[Metric]:
+    """The metrics of a list of names and Metrics."""
+    if isinstance(given, (str, Metric)):
+        raise TypeError(f"{where}: expected metrics as a list, got {given!r:.60} alone; write metrics=[{given!r:.60}]")
+    return [metric_table.get(metric) for metric in given]
+
+
 def _inputs(where: str, X: Any, dtype: Any) -> Array:
     """X as one read-only array in the dtype of the model."""
-    try:
-        array = np.asarray(X.data if isinstance(X, Tensor) else X)
-    except ValueError as error:
-        raise ShapeError(f"{where}: expected X as numbers in a regular shape, got rows that differ: {error}") from error
-    if array.dtype.kind == "O":
-        array = _from_objects(where, array)
-    if array.dtype.kind not in "iufb":
-        raise DTypeError(f"{where}: expected numbers in X, got {array.dtype}; encode text as numbers")
+    array = numbers(where, "X", X)
     if array.ndim < 2 or len(array) == 0:
         cure = "a single column is X.reshape(-1, 1)" if array.ndim < 2 else "there must be a row to learn from"
         raise ShapeError(f"{where}: expected X with rows of samples, (n, …), got {array.shape}; {cure}")
-    array = array.astype(dtype, copy=array.flags.writeable)
+    with np.errstate(over="ignore"):  # what is too large for the dtype is inf, and is named below
+        array = array.astype(dtype, copy=array.flags.writeable)
     if not np.isfinite(array).all():
         at = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
         column = "".join(f", column {i}" for i in at[1:])
@@ -91,14 +93,6 @@ def _inputs(where: str, X: Any, dtype: Any) -> Array:
             f"({(~np.isfinite(array)).sum()} of {array.size}); fill them or drop the rows"
         )
     return read_only(array)
-
-
-def _from_objects(where: str, array: Array) -> Array:
-    """A table of mixed number types, as a DataFrame gives it, if numbers are all that it holds."""
-    try:
-        return array.astype(np.float64)
-    except (TypeError, ValueError) as error:
-        raise DTypeError(f"{where}: expected numbers in X, got objects: {error}; encode text as numbers") from error
 
 
 def _weights(where: str, weight: Any, n: int) -> Array:
@@ -116,6 +110,8 @@ def read_only(array: Array) -> Array:
 
 def _dtype(where: str, model: Module) -> Any:
     """The dtype of the model's parameters."""
+    if not isinstance(model, Module):
+        raise TypeError(f"{where}: expected a Module as model, got {model!r:.60}; MLP(64, 64, 10, rng=0) makes one")
     dtypes = [t.dtype for t in model.parameters() if t.dtype.kind == "f"]
     if not dtypes:
         raise ValueError(f"{where}: expected a model with parameters to learn, got none in {type(model).__name__}")

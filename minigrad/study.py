@@ -20,6 +20,7 @@ from minigrad import data as datasets
 from minigrad import losses as registry
 from minigrad import metrics
 from minigrad.comparison import Comparison, Run
+from minigrad.engine.errors import LabelError
 from minigrad.journal import Journal, fingerprint
 from minigrad.losses import Loss, align
 from minigrad.losses.constant import constant
@@ -69,8 +70,8 @@ def compare(
     Args:
         losses: names or losses; the first is what the others are compared with.
         data: the name of a shipped set, or arrays (X, y). Each seed splits off its own test part (0.3) and a
-            validation part (0.2 of the rest). Inputs, and targets that are no classes, are standardised by the
-            training part.
+            validation part (0.2 of the rest). Inputs are standardised by the training part, targets too unless they
+            are classes, or a loss reads them as counts.
         model: hidden layer sizes and all, such as (64, 64, 10), or a function of `rng` that returns a model;
             one hidden layer of 32 unless given.
         lrs: learning rates; each loss gets the one with its best median validation metric.
@@ -102,11 +103,13 @@ def compare(
     classes = _is_classification(chosen, data, metric)
     metric = metric or ("accuracy" if classes else "mae")
     metrics.get(metric)
+    _check_labels(metric, classes, source)
     if executor is not None:
         _check_model_travels(model)
         for loss in chosen:
             _check_travels(loss)
-    options = {"epochs": epochs, "batch_size": batch_size, "optimizer": optimizer, "classes": classes}
+    options = {"epochs": epochs, "batch_size": batch_size, "optimizer": optimizer, "classes": classes,
+               "scale_y": not classes and all(loss.target == "real" for loss in chosen)}  # fmt: skip
     tasks = [
         Task(loss, lr, seed, source, model, metric, corrupt, options)
         for loss in chosen
@@ -155,6 +158,14 @@ def _is_classification(losses: list[Loss], data: Any, metric: str | None) -> boo
     if metric is not None:
         return bool(metrics.is_classification(metric))
     return any(loss.target in CLASSES for loss in losses)
+
+
+def _check_labels(metric: str, classes: bool, data: Any) -> None:
+    if classes and not isinstance(data, str) and data[1].dtype.kind == "f" and (data[1] % 1 != 0).any():
+        raise LabelError(
+            f"compare: expected class labels 0, 1, … for {metric}, got {data[1].dtype} that are no whole numbers; "
+            "choose losses on values, such as mse, huber"
+        )
 
 
 def _check_travels(loss: Loss) -> None:
@@ -229,7 +240,9 @@ def _split(task: Task) -> Any:
         (X, y), test = datasets.load(task.data, rng=task.seed)
     else:
         X, y = task.data
-        (X, y), test = datasets.split(X, y if classes else y.astype(float), rng=task.seed, scale_y=not classes)
+        (X, y), test = datasets.split(
+            X, y if classes else y.astype(float), rng=task.seed, scale_y=task.options["scale_y"]
+        )
     order = np.random.default_rng((task.seed, 2)).permutation(len(y))
     held_out, rest = np.split(order, [max(1, round(HELD_OUT * len(y)))])
     trained = y[rest].copy()

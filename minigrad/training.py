@@ -18,7 +18,6 @@ from typing import Any
 import numpy as np
 
 from minigrad import losses as registry
-from minigrad import metrics as metric_table
 from minigrad.data.sets import generator
 from minigrad.engine.debug import detect_anomaly
 from minigrad.engine.errors import GradientError, PluginError
@@ -30,7 +29,7 @@ from minigrad.optim import OPTIMIZERS, Optimizer, Schedule
 from minigrad.preflight import preflight
 from minigrad.progress import Progress
 from minigrad.resuming import Resuming
-from minigrad.samples import Samples, modes_of, pair, read_only, set_modes
+from minigrad.samples import Samples, metrics_of, modes_of, pair, read_only, set_modes
 
 Array = Any
 
@@ -123,7 +122,7 @@ def evaluate(
     where = "evaluate"
     chosen = registry.get(loss)
     part = Samples(where, model, chosen, *pair(where, "data", data), weight=sample_weight)
-    return part.measured(model, chosen, [metric_table.get(metric) for metric in metrics])
+    return part.measured(model, chosen, metrics_of(where, metrics))
 
 
 class Training:
@@ -135,13 +134,11 @@ class Training:
         every: Any,
     ) -> None:  # fmt: skip
         where = "fit"
-        if not isinstance(model, Module):
-            raise TypeError(f"{where}: expected a Module as model, got {model!r:.60}; MLP(64, 64, 10, rng=0) makes one")
         self.epochs, self.batch_size = whole(where, "epochs", epochs, 30), whole(where, "batch_size", batch_size, 32)
         self.patience = None if patience is None else whole(where, "patience", patience, 10)
         if patience is not None and validation is None:
             raise ValueError(f"{where}: expected validation with patience={patience}, got none; say validation=0.2")
-        self.metrics = [metric_table.get(metric) for metric in metrics]
+        self.metrics = metrics_of(where, metrics)
         X, y = pair(where, "train", train)
         source, chosen = generator(rng, where), registry.get(loss)
         if chosen.options.get("reduction") == "none":

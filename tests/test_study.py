@@ -10,6 +10,7 @@ import pytest
 
 from minigrad import compare, loss
 from minigrad.comparison import Comparison, Run, median_interval
+from minigrad.engine.errors import LabelError
 
 
 def fabricated(metrics_by_loss, *, lrs=(0.1,), metric="accuracy", validation=None, diverged=()):
@@ -158,6 +159,12 @@ class TestCompare:
         assert clean.rows[0].constant_loss != dirty.rows[0].constant_loss
         assert dirty.rows[1].median > clean.rows[1].median
 
+    def test_counts_stay_counts_unless_every_loss_reads_values(self):
+        counts = np.random.default_rng(2).poisson(3, 60)
+        found = compare(["mse", "poisson_nll"], (X, counts), **self.options)
+        assert found.rows[0].median > 0.8  # in counts: standardised, it would be below
+        assert found.best("mse") != compare(["mse"], (X, counts), **self.options).best("mse")
+
     def test_a_run_that_diverges_is_a_result(self):
         found = compare(["mse"], (X, Y), lrs=(1e30,), optimizer="sgd", seeds=1, epochs=3, model=(3, 4, 1))
         assert found.runs[0].diverged
@@ -167,6 +174,11 @@ class TestCompare:
         [
             ((["mse", "mse"], "diabetes"), ValueError, "expected different losses, got mse twice"),
             (([], "diabetes"), ValueError, "expected at least one loss, got none"),
+            (
+                (["cross_entropy"], (X, Y)),
+                LabelError,
+                "expected class labels 0, 1, … for accuracy, got float64 that are no whole",
+            ),
             ((["mse"], "diabets"), ValueError, "did you mean 'diabetes'"),
         ],
     )

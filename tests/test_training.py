@@ -333,6 +333,11 @@ def test_a_loss_without_target_takes_none():
     assert history.rows[-1].loss < history.rows[0].loss
 
 
+def test_what_is_no_model_is_refused():
+    with pytest.raises(TypeError, match="evaluate: expected a Module as model, got 'net'"):
+        evaluate("net", (X, Y), loss="mse")
+
+
 BAD_DATA = [
     ((X, Y[:-1]), {}, ShapeError, r"fit: expected as many targets as samples, got X \(90, 3\), y \(89,\)"),
     ((X[:, :2], Y), {}, ShapeError, r"Linear: expected x \(..., 3\), got \(1, 2\)"),
@@ -341,6 +346,10 @@ BAD_DATA = [
     ((X, np.stack([Y, Y], 1)), {}, ShapeError, r"mse: expected pred and target of one shape, got pred \(90, 1\), target \(90, 2\)"),
     ((np.where(X == X[4, 1], np.nan, X), Y), {}, DomainError, r"fit: expected finite numbers in X, got nan at row 4, column 1 \(1 of 270\)"),
     ((X.astype(str), Y), {}, DTypeError, r"fit: expected numbers in X, got <U"),
+    ((np.where(np.arange(90)[:, None] == 4, 1e300, X), Y), {}, DomainError, r"fit: expected finite numbers in X, got inf at row 4"),
+    ((X, np.where(np.arange(90) == 4, 1e300, Y)), {}, DomainError, r"mse: expected a finite target, got inf at row 4"),
+    ((X, [[1.0], [1.0, 2.0]] * 45), {}, ShapeError, r"fit: expected y as numbers in a regular shape, got rows of unlike length"),
+    ((X, Y), {"metrics": "mae"}, TypeError, r"fit: expected metrics as a list, got 'mae' alone; write metrics=\['mae'\]"),
     ((np.array([["a", 1]] * 9, object), Y), {}, DTypeError, r"fit: expected numbers in X, got objects"),
     (X, {}, TypeError, r"fit: expected train as a pair \(X, y\), got ndarray"),
     ((X, LABELS), {"loss": "cross_entropy", "model": net(2)}, LabelError, r"cross_entropy: expected labels 0 … 1, got 2 at row \d+"),

@@ -95,6 +95,8 @@ def _check_header(where: str, header: list[str], target: str, drop: Sequence[str
         if wanted not in header:
             near = difflib.get_close_matches(wanted, header, 1)
             hint = f"did you mean {near[0]!r}?" if near else "name one of them"
+            if len(header) == 1 and (other := next((mark for mark in ";\t|" if mark in header[0]), "")):
+                hint = f"its cells are parted by {other!r}: save it with commas"
             there = ", ".join(map(repr, header[:12])) + (f" and {len(header) - 12} more" if len(header) > 12 else "")
             raise ValueError(f"{where}: expected a column {wanted!r}, got {there}; {hint}")
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from minigrad.data.files import read
 from minigrad.engine.errors import DomainError, DTypeError, ShapeError
+from minigrad.engine.tensor import Tensor
 
 Array = Any
 Part = tuple[Array, Array]
@@ -82,6 +83,26 @@ def generator(rng: Any, where: str) -> np.random.Generator:
     raise TypeError(f"{where}: expected rng to be a numpy.random.Generator or an int, got {rng!r:.60}; say rng=0")
 
 
+def numbers(where: str, name: str, values: Any) -> Array:
+    """What NumPy makes numbers of, a table of several types of them included, as a DataFrame gives it."""
+    try:
+        array = np.asarray(values.data if isinstance(values, Tensor) else values)
+    except ValueError as error:
+        raise ShapeError(
+            f"{where}: expected {name} as numbers in a regular shape, got rows of unlike length; pad them"
+        ) from error
+    if array.dtype.kind == "O":
+        try:
+            array = array.astype(np.float64)
+        except (TypeError, ValueError) as error:
+            raise DTypeError(
+                f"{where}: expected numbers in {name}, got objects: {error}; encode text as numbers"
+            ) from error
+    if array.dtype.kind not in "iufb":
+        raise DTypeError(f"{where}: expected numbers in {name}, got {array.dtype}; encode text as numbers")
+    return array
+
+
 def _parts(
     X: Any, y: Any, test: float, rng: Any, where: str, *, scale: str = "standard", scale_y: bool = False
 ) -> tuple[Part, Part]:
@@ -103,10 +124,7 @@ def _parts(
 
 
 def _checked(X: Any, y: Any, where: str) -> tuple[Array, Array]:
-    X, y = np.asarray(X), np.asarray(y)
-    for name, array in (("X", X), ("y", y)):
-        if array.dtype.kind not in "iufb":
-            raise DTypeError(f"{where}: expected numbers in {name}, got {array.dtype}; encode text as numbers")
+    X, y = numbers(where, "X", X), numbers(where, "y", y)
     if X.ndim != 2:
         raise ShapeError(f"{where}: expected X (n, d), got {X.shape}; a single column is X.reshape(-1, 1)")
     if y.ndim < 1 or len(y) != len(X):

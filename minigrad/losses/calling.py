@@ -111,7 +111,8 @@ class Call:
 
     def blocks(self, pred: Array) -> Iterator[tuple[Any, Call]]:
         """The same call on blocks of rows that a cache holds: no row knows of another, unless the loss is coupled."""
-        if pred.size <= 2 * BLOCK or self.loss.coupled or any(map(np.ndim, self.params.values())):
+        whole = not self.batch or self.loss.coupled or any(map(np.ndim, self.params.values()))
+        if whole or pred.size <= 2 * BLOCK:
             yield ..., self
             return
         step = max(1, BLOCK * len(pred) // pred.size)
@@ -178,6 +179,7 @@ def _closed(name: str) -> Op:
     return _CLOSED[name]
 
 
+@np.errstate(all="ignore")  # what is too large for the dtype of pred is inf, and is seen
 def call(
     loss: Loss, pred: Any, target: Any, *, reduction: str, sample_weight: Any, mask: Any, class_weight: Any
 ) -> Tensor:
@@ -204,7 +206,7 @@ def call(
     guards.check_pred(loss, used)
     if seen is not None:
         guards.check_target(loss, seen, pred.shape, batch)
-    guards.warn_about(loss, pred.edge, used, seen, stacklevel=4)
+    guards.warn_about(loss, pred.edge, used, seen, stacklevel=5)
     if class_weight is not None:
         picked = guards.by_class(loss, seen, pred, class_weight)
         weight = picked if weight is None else weight * picked

@@ -51,10 +51,18 @@ def check_keywords(loss: Loss, extra: tuple[Any, ...]) -> None:
         )
 
 
+def _array(loss: Loss, name: str, value: Any) -> Array:
+    """What NumPy makes of an argument."""
+    try:
+        return value.data if isinstance(value, Tensor) else np.asarray(value)
+    except ValueError as error:
+        raise ShapeError(f"{loss}: expected {name} in a regular shape, got rows of unlike length; pad them") from error
+
+
 # --- predictions ------------------------------------------------------------------------------------------------------
 def as_pred(loss: Loss, pred: Any) -> Tensor:
     """The prediction as a Tensor of floats."""
-    array = pred.data if isinstance(pred, Tensor) else np.asarray(pred)
+    array = _array(loss, "pred", pred)
     if array.dtype.kind != "f":
         raise DTypeError(
             f"{loss}: expected floats as pred, got {array.dtype} {array.shape}; use pred.astype(np.float32)"
@@ -149,7 +157,7 @@ def as_target(loss: Loss, target: Any, pred: Tensor, batch: Shape) -> Any:
         return None
     if target is None:
         raise TypeError(f"{loss}: expected a target, got None; call it with (pred, target)")
-    array = target.data if isinstance(target, Tensor) else np.asarray(target)
+    array = _array(loss, "target", target)
     if array.dtype.kind not in "iufb":
         raise DTypeError(f"{loss}: expected numbers as target, got {array.dtype}; encode them")
     labels = loss.target == "index" or (loss.target == "index|simplex" and array.ndim == len(batch))
@@ -257,7 +265,7 @@ def _place(at: Shape) -> str:
 # --- weights and masks ------------------------------------------------------------------------------------------------
 def as_mask(loss: Loss, mask: Any, batch: Shape) -> Array:
     """The mask, over all of S; of a loss that couples the batch, over its rows."""
-    array = mask.data if isinstance(mask, Tensor) else np.asarray(mask)
+    array = _array(loss, "mask", mask)
     if array.dtype != bool:
         raise DTypeError(f"{loss}: expected a mask of bool (True = use), got {array.dtype}; write mask != 0")
     if loss.coupled and array.shape != batch[:1]:
@@ -279,12 +287,12 @@ def _rows_of(loss: Loss, name: str, array: Array, batch: Shape) -> Array:
 
 def as_weight(loss: Loss, weight: Any, pred: Tensor, batch: Shape) -> Array:
     """Sample weights in the dtype of pred, of a shape that broadcasts to S."""
-    array = weight.data if isinstance(weight, Tensor) else np.asarray(weight)
+    array = _array(loss, "sample_weight", weight)
     if array.dtype.kind not in "iufb":
         raise DTypeError(f"{loss}: expected numbers as sample_weight, got {array.dtype}; 1 counts once, 0 not at all")
-    rows = _rows_of(loss, "sample_weight", array, batch)
-    _refuse_negative(loss, "sample_weight", array)
-    return rows.astype(pred.dtype)
+    rows = _rows_of(loss, "sample_weight", array, batch).astype(pred.dtype)
+    _refuse_negative(loss, "sample_weight", array, rows.reshape(array.shape))
+    return rows
 
 
 def by_class(loss: Loss, target: Any, pred: Tensor, weights: Any) -> Array:
@@ -318,19 +326,19 @@ def _class_weights(loss: Loss, weights: Any, classes: int) -> Array:
                 f"{loss}: expected class_weight for every class, {names[0]} … {names[-1]}, none for {missing[0]}"
             )
         weights = [weights[name] for name in names]
-    array = weights.data if isinstance(weights, Tensor) else np.asarray(weights)
+    array = _array(loss, "class_weight", weights)
     if array.dtype.kind not in "iufb":
         raise DTypeError(
             f"{loss}: expected numbers as class_weight, got {array.dtype}; one for each of {classes} classes"
         )
     if array.shape != (classes,):
         raise ShapeError(f"{loss}: expected class_weight ({classes},), one for each class, got {array.shape}")
-    _refuse_negative(loss, "class_weight", array)
+    _refuse_negative(loss, "class_weight", array, array)
     return array
 
 
-def _refuse_negative(loss: Loss, name: str, array: Array) -> None:
-    if (bad := ~((array >= 0) & (array < np.inf))).any():
+def _refuse_negative(loss: Loss, name: str, array: Array, used: Array) -> None:
+    if (bad := ~((used >= 0) & (used < np.inf))).any():
         at, value = first(bad, array)
         at = at.replace("row", "class") if name == "class_weight" else at
         raise DomainError(f"{loss}: expected {name} ≥ 0 and finite, got {value} at {at}; 0 leaves it out")

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 Array = Any
 
 
+@np.errstate(over="ignore")  # what is too large for the dtype is inf, and the loss names it
 def align(loss: Loss, target: Any, outputs: tuple[int, ...], dtype: Any = np.float32) -> Array:
     """A target as a loss wants it beside a model, for whoever owns the data: `fit`, `evaluate`, `compare`, `trace`.
 

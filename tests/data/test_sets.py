@@ -103,6 +103,8 @@ def test_whatever_numpy_makes_numbers_of_is_taken():
 
     (X, y), _ = data.split(Frame(), [True, False, True, True], test=np.float32(0.25), scale=False)
     assert (X.dtype, y.dtype) == (np.float32, np.int64)
+    mixed, _ = data.split(np.array([[1, True], [2.5, False]] * 2, object), np.array([1, 2, 3, 4], object))
+    assert mixed[0].dtype == mixed[1].dtype == np.float32
     half, _ = data.split(np.ones((4, 1), np.float16), np.arange(4))
     assert half[0].dtype == np.float32
 
@@ -169,6 +171,8 @@ def test_the_shipped_numbers_are_those_of_scikit_learn(name):
         (lambda: data.split(np.ones((3, 2)), np.ones(4)), ShapeError, r"expected y with the 3 rows of X, got \(4,\)"),
         (lambda: data.split(np.ones(3), np.ones(3)), ShapeError, r"expected X \(n, d\), got \(3,\)"),
         (lambda: data.split([["a"]], [1]), DTypeError, "expected numbers in X"),
+        (lambda: data.split(np.array([["a", 1]], object), [1]), DTypeError, "expected numbers in X, got objects: .*'a'"),
+        (lambda: data.split([[1.0], [2.0]], [[1], [1, 2]]), ShapeError, "expected y as numbers in a regular shape"),
         (lambda: data.split([[1.0, 2.0], [3.0, np.nan]], [1, 2]), DomainError, r"in X, got nan at row 1, column 1 \(1 of 4\)"),
         (lambda: data.split([[1.0], [3.0]], [1.0, np.inf]), DomainError, "in y, got inf at row 1"),
         (lambda: data.split([[1.0], [1e39]], [1, 2], scale=False), DomainError, "finite float32 numbers in X, got 1e[+]39 at row 1, column 0"),

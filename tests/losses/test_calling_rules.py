@@ -361,3 +361,21 @@ def test_a_large_batch_which_is_worked_on_in_blocks_gives_what_its_parts_give(na
         value, slope = loss.value_and_grad(pred, target, **option)
         assert close(value, expected[0])
         assert np.array_equal(slope, expected[1])
+
+
+@pytest.mark.parametrize("name", every(lambda loss: uncoupled(loss) and loss.grad is not None))
+def test_one_sample_without_a_batch_is_never_cut_into_blocks(name, monkeypatch):
+    from minigrad.losses import calling
+
+    loss, pred, target = sampled(losses.get(name), n=1)
+    target = None if target is None else np.asarray(target)[0]
+    expected = loss.value_and_grad(pred[0], target)
+    monkeypatch.setattr(calling, "BLOCK", 1)
+    value, slope = loss.value_and_grad(pred[0], target)
+    assert value == expected[0]
+    assert np.array_equal(slope, expected[1])
+
+
+def test_weights_too_large_to_be_summed_escape_as_no_warning():
+    value = losses.get("mse")(np.ones(2), np.zeros(2), sample_weight=[1e308, 1e308], reduction="weighted_mean")
+    assert not np.isfinite(value.data)
