@@ -179,7 +179,6 @@ def _closed(name: str) -> Op:
     return _CLOSED[name]
 
 
-@np.errstate(all="ignore")  # what is too large for the dtype of pred is inf, and is seen
 def call(
     loss: Loss, pred: Any, target: Any, *, reduction: str, sample_weight: Any, mask: Any, class_weight: Any
 ) -> Tensor:
@@ -206,7 +205,7 @@ def call(
     guards.check_pred(loss, used)
     if seen is not None:
         guards.check_target(loss, seen, pred.shape, batch)
-    guards.warn_about(loss, pred.edge, used, seen, stacklevel=5)
+    guards.warn_about(loss, pred.edge, used, seen, stacklevel=4)
     if class_weight is not None:
         picked = guards.by_class(loss, seen, pred, class_weight)
         weight = picked if weight is None else weight * picked
@@ -250,7 +249,7 @@ def _sum(values: Array, over: float) -> Any:
 def _mean(total: Callable[[float], Any], divisor: float) -> Any:
     """A sum over its divisor; where the sum is too large for a float, the mean need not be."""
     value = total(1.0) / divisor
-    return value if divisor == 1 or np.isfinite(value) else total(divisor)
+    return value if np.isfinite(value) or not 1 < divisor < np.inf else total(divisor)
 
 
 def _as_tensor(value: Any, dtype: Any) -> Tensor:
