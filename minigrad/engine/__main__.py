@@ -25,19 +25,16 @@ def listing() -> list[str]:
         lines += ["", f"{table.__name__.rpartition('.')[2]}: {(table.__doc__ or '').split(chr(10))[0]}"]
         lines += [f"  {name:<20} {text}" for name, text in _equations(table)]
     composed = {key: value for key, value in RULES.items() if inspect.isfunction(value) and key not in plain.ANSWERS}
-    names = {
-        _path(key): getattr(known, "name", "")
-        for key, known in RULES.items()
-        if isinstance(key, np.ufunc) or callable(key)
+    named = [(_path(key).rpartition(".")[2], getattr(known, "name", "")) for key, known in RULES.items()]
+    parts = {
+        "by another name": [f"{name} is {known}" for name, known in named if known and name[0] not in "<_"],
+        "made of these": map(_path, composed),
+        "answers with plain arrays, without gradient": map(_path, plain.ANSWERS),
     }
-    same = [f"{name} is {known}" for name, known in names.items() if known and not name.startswith(("<", "_"))]
-    lines += ["", "by another name:", "  " + ", ".join(line for line in same if line.split()[0] not in line.split()[2])]
-    for title, keys in {
-        "made of these": composed,
-        "answers with plain arrays, without gradient": plain.ANSWERS,
-    }.items():
-        listed = ", ".join(sorted(map(_path, keys)))
-        lines += ["", f"{title}:", *textwrap.wrap(listed, 110, initial_indent="  ", subsequent_indent="  ")]
+    parts["by another name"] = [line for line in parts["by another name"] if line.split()[0] != line.split()[2]]
+    for title, entries in parts.items():
+        text = ", ".join(sorted(entries))
+        lines += ["", f"{title}:", *textwrap.wrap(text, 110, initial_indent="  ", subsequent_indent="  ")]
     return lines
 
 
