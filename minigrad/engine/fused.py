@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.engine.normal import density, distribution
 from minigrad.engine.op import Elementwise, elementwise, op
 from minigrad.engine.sums import row_sum
 
@@ -68,6 +69,28 @@ times_exp: Elementwise = Elementwise(
     _times_exp, {"a": lambda g, x: times_exp(g, x), "x": lambda out: out}, name="times_exp"
 )
 """a·e^x, also where e^x alone is no float."""
+
+
+def _within(x: Array) -> Array:
+    """x, and 0 where it is so large that a tail has long vanished: ∞·0 is 0 there."""
+    return np.where(np.abs(x) < 1e3, x, 0)
+
+
+silu: Elementwise = elementwise(
+    lambda x: np.where(x == -np.inf, 0, x) * _sigmoid(x),
+    name="silu",
+    x=lambda x: sigmoid(x) * (1 + _within(x) * sigmoid(-x)),
+)
+"""x·σ(x), also called swish; 0 with slope 0 at −∞. Elfwing, Uchibe, Doya 2018, doi:10.1016/j.neunet.2017.12.012."""
+
+
+_normal = elementwise(distribution, name="normal", x=lambda x: density(x))
+gelu = elementwise(
+    lambda x: np.where(x == -np.inf, 0, x) * distribution(x),
+    name="gelu",
+    x=lambda x: _normal(x) + _within(x) * density(x),
+)
+"""x·Φ(x) with the normal distribution Φ; 0 with slope 0 at −∞. Hendrycks, Gimpel 2016, arXiv:1606.08415."""
 
 
 def _below(z: Array) -> tuple[Array, Array, Any, Array]:

@@ -33,7 +33,7 @@ ELEMENTWISE = {
     np.maximum: [(0.1, 0.9), ABOVE], np.minimum: [(0.1, 0.9), ABOVE], np.fmax: [ABOVE, UNIT], np.fmin: [ABOVE, UNIT],
     np.sign: [POSITIVE], np.floor: [(0.1, 0.9)], np.ceil: [(0.1, 0.9)], np.rint: [(0.6, 1.4)], np.trunc: [(0.1, 0.9)],
     np.fix: [(-0.9, -0.1)], np.round: [(0.6, 1.4)], np.around: [(0.6, 1.4)], np.floor_divide: [(1.1, 1.9), (0.75, 1.0)],
-    ops.relu: [POSITIVE], ops.sigmoid: [WIDE], ops.softplus: [WIDE],
+    ops.relu: [POSITIVE], ops.sigmoid: [WIDE], ops.softplus: [WIDE], ops.silu: [WIDE], ops.gelu: [WIDE],
 }  # fmt: skip
 KINKED = {
     np.absolute, np.fabs, np.maximum, np.minimum, np.fmax, np.fmin, np.sign, np.floor, np.ceil, np.rint, np.trunc, np.fix,
