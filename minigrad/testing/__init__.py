@@ -1,4 +1,4 @@
-"""Checks for authors: of gradients (`gradcheck`) and of losses (`check_loss`).
+"""Checks for authors: of gradients (`gradcheck`), of the rules of an op (`check_op`) and of losses (`check_loss`).
 
 In a pack's tests three lines judge all that it offers:
 
@@ -10,6 +10,7 @@ In a pack's tests three lines judge all that it offers:
 from minigrad.losses import names
 from minigrad.testing.card import Card, Row
 from minigrad.testing.check import check_loss
+from minigrad.testing.check_op import check_op
 from minigrad.testing.gradcheck import GradCheck, gradcheck
 
-__all__ = ["Card", "GradCheck", "Row", "check_loss", "gradcheck", "names"]
+__all__ = ["Card", "GradCheck", "Row", "check_loss", "check_op", "gradcheck", "names"]
