@@ -60,10 +60,11 @@ def gradcheck(
     """Compare the gradient of `f` with its values, at the given inputs.
 
     Args:
-        f: a function of Tensors that returns a Tensor of any shape.
+        f: a function of Tensors that returns a Tensor of any shape. It is also tried on complex arrays, and may refuse
+            them.
         *inputs: float64 arrays; those of another float type are cast, integers are passed on as they are.
         order: 1 for the gradient, 2 for the gradient of the gradient too.
-        rtol: the largest relative error that passes.
+        rtol: the largest relative error that passes; four times that in second order.
         rng: a `numpy.random.Generator` or an int; draws what the outputs are weighted by.
         raises: whether a failure is an error; else it is in the result.
 
@@ -100,8 +101,8 @@ def gradcheck(
             parts = grad(of, free)
             return lambda *xs: sum((p * d).sum() for p, d in zip(parts(*map(_tensor, xs)), along, strict=True))
 
-        second = _compared(slope(bent), arrays, free, generator, rtol)
-        if not second and not (plain := _compared(slope(projected), arrays, free, generator, rtol)):
+        second = _compared(slope(bent), arrays, free, generator, 4 * rtol)  # of gradients, not of values
+        if not second and not (plain := _compared(slope(projected), arrays, free, generator, 4 * rtol)):
             second = plain  # whose numbers tell more
         found = found.and_then(second, "second derivative, ")
     if raises and not found:

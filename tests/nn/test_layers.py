@@ -24,10 +24,11 @@ def gradients_agree(module, x):
             for part in path.split(".")[:-1]:
                 holder = holder[int(part)] if part.isdigit() else getattr(holder, part)
             vars(holder)[name] = value
-        out = module(x)
-        for (holder, name), p in zip(places, params, strict=True):
-            vars(holder)[name] = p
-        return out
+        try:
+            return module(x)
+        finally:
+            for (holder, name), p in zip(places, params, strict=True):
+                vars(holder)[name] = p
 
     places = [
         (m, name) for _, m in module.named_modules() for name, v in vars(m).items() if any(v is p for p in params)
