@@ -216,6 +216,16 @@ def test_two_readings_that_coincide_are_both_said(start):
     assert "percent?" in said
 
 
+def test_a_reading_that_only_comes_near_the_first_is_not_said(start):
+    assert "percent?" not in verdict(29.7, 0.3, factors={"n": 99}).text
+
+
+def test_a_function_of_arrays_gets_arrays(start):
+    inputs = {"inputs": lambda random: (random.dirichlet(np.ones(4)), np.eye(4)[random.integers(4)])}
+    assert verdict(lambda p, y: p - y, lambda p, y: p - y, **inputs).mark == "right"
+    assert "other sign" in verdict(lambda p, y: y - p, lambda p, y: p - y, **inputs).text
+
+
 def test_the_question_s_own_mistakes_come_first(start):
     assert verdict(0.6, 0.3, wrong={0.6: "your opponent has no ½"}).text == "your opponent has no ½"
 
@@ -310,7 +320,8 @@ def test_a_judge_is_tried_on_a_right_and_a_wrong_answer_when_nobody_is_there(sta
 
 def test_a_truth_of_zero_takes_zero_alone(start):
     assert verdict(0, 0).mark == "right"
-    assert verdict(0.5, 0).mark == "wrong"
+    assert verdict(0.007, 0).mark == "wrong"
+    assert verdict([1, 2, 0.007], np.array([1, 2, 0])).mark == "right"
 
 
 # --- the marks --------------------------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from minigrad import lesson
-from tests.tutorials.running import FACTS, LESSONS, run
+from tests.tutorials.running import FACTS, LESSONS, home, run
 
 HARD = 60  # seconds for a run of a lesson; four times that where a test must only not hang
 GENERAL = {"2": 2, "½": 0.5, "sign": -1, "100": 100, "1/100": 0.01}
@@ -56,6 +56,27 @@ def bounds(said):
 def within(value, said):
     low, high = bounds(said)
     return np.shape(value) == np.shape(low) and bool(np.all((np.asarray(low) <= value) & (value <= np.asarray(high))))
+
+
+@pytest.mark.parametrize(
+    ("code", "fault"),
+    [
+        ("import urllib.request; urllib.request.urlopen('http://127.0.0.1:9/')", "a lesson needs no network"),
+        ("import socket; socket.socket().connect(('127.0.0.1', 9))", "a lesson needs no network"),
+        ("import warnings; warnings.warn('look')", "UserWarning: look"),
+        ("import sys; print('psst', file=sys.stderr)", "psst"),
+        ("open('stray.txt', 'w').close()", "stray.txt"),
+        ("from pathlib import Path; Path.home().joinpath('.stray').touch()", ".stray"),
+        ("input('and you? ')", "EOFError"),
+    ],
+)
+def test_what_a_lesson_must_not_do_would_be_found(code, fault, tmp_path):
+    path = tmp_path / "99_wrong.py"
+    path.write_text(code, encoding="utf-8")
+    done = run(path)
+    home().joinpath(".stray").unlink(missing_ok=True)
+    assert done.stray or done.stderr
+    assert fault in done.stderr + "".join(done.stray)
 
 
 def test_every_lesson_has_an_entry_and_every_entry_a_lesson():
