@@ -100,7 +100,7 @@ def test_no_line_of_any_card_is_wider_than_80_columns(here, capsys):
         f'from minigrad import loss\n\n@loss\ndef {name}(pred, target):\n    """{"word " * 80}"""\n'
         "    raise ValueError('x' * 300)\n"
     )
-    assert cli.main(["check", "minigrad:*", "wide.py"]) == 1
+    assert cli.main(["check", "huber", "gaussian_nll", "bce_with_logits", "nll", "wide.py"]) == 1
     assert max(map(len, capsys.readouterr().out.splitlines())) <= 80
 
 

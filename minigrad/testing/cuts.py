@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 Array = Any
 STEPS = 1000  # on each side of the middle
-FAR = np.logspace(1, 6, 51)[1:]  # beyond the grid
+FAR = np.logspace(1, 6, 26)[1:]  # beyond the grid
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from typing import Annotated
 import numpy as np
 import pytest
 
-from minigrad import loss, losses
+from minigrad import loss
 from minigrad.losses import between, fitted, nonnegative, pick, positive
 from minigrad.ops import log_softmax, sigmoid, softmax, softplus
 from minigrad.testing import check_loss
@@ -356,7 +356,7 @@ def pairs_against_all(pred, target=None, *, temperature: Annotated[float, positi
 
 
 MORE = [
-    *losses.names("minigrad"), "huber(delta=0.1)", "huber(delta=25)", "quantile(quantile=0.9)", "smooth_l1(beta=0.01)",
+    "huber(delta=0.1)", "huber(delta=25)", "quantile(quantile=0.9)", "smooth_l1(beta=0.01)",
     "bce_with_logits(pos_weight=3.0)", "bce_with_logits(label_smoothing=0.1)", "cross_entropy(label_smoothing=0.1)",
     "focal(gamma=0.5, alpha=0.25)", "focal(gamma=0.0)", "multi_margin(p=2)", "hinge(margin=3.0)", "triplet_margin(swap=True)",
     "triplet_margin(p=3.0, margin=0.2)", "cosine_embedding(margin=0.5)", "poisson_nll(full=True)", "gaussian_nll(full=True)",
@@ -372,7 +372,7 @@ def test_a_sound_loss_is_never_blamed(name, rng):
 
 
 @pytest.mark.parametrize("name", MORE)
-def test_no_built_in_loss_is_blamed_at_any_parameter(name):
+def test_no_built_in_loss_is_blamed_at_other_parameters(name):
     card = check_loss(name, rng=4)
     assert card.ok, card
 
