@@ -140,7 +140,7 @@ class Exam:
 
     @property
     def resized(self) -> list[tuple[Exam, str]]:
-        """The same exam on other numbers of classes or entries, without cuts, unless the loss fixes them."""
+        """The same exam on soft labels and on other sizes of a sample, without cuts, unless the loss fixes them."""
         others = [(Sizes(classes=k), f", {k} classes") for k in (2, 3)]
         if self.loss.pred == "embedding":
             others = [(Sizes(width=3), ", 3 entries")]
@@ -149,6 +149,10 @@ class Exam:
         if any(np.ndim(value) for value in self.loss.given.values()):
             return []
         exams = [(Exam(self.loss, self.seed, sizes, bare=True), said) for sizes, said in others]
+        if self.loss.target == "index|simplex":
+            exams.append(
+                (Exam(replace(self.loss, target="simplex"), self.seed, self.sizes, bare=True), ", soft labels")
+            )
         return [(exam, said) for exam, said in exams if _answers(exam.loss, exam.sizes)]
 
     # --- the cuts --------------------------------------------------------------------------------------------------

@@ -118,6 +118,8 @@ def _finite_batches(exam: Exam) -> Row:
         places = [np.clip(np.round(pred), 0, 1), np.full_like(pred, 1e-7), np.full_like(pred, 1 - 1e-7)]
     else:
         places = [pred * 1e3, pred * 1e-3, np.broadcast_to(pred[:, :1], pred.shape).copy()]
+        if exam.loss.heads:
+            places.append(np.broadcast_to(pred[:, :, :1], pred.shape).copy())  # the items of each sample on one point
     for dtype in DTYPES:
         for p in places:
             p, t = (single(p), single(target)) if dtype == "float32" else (p, target)

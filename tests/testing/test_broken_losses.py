@@ -328,6 +328,15 @@ def rounded_labels(pred, target):
     return (1 - target) * softplus(pred) + target * softplus(-pred)
 
 
+@broken("gradient", "right for labels, wrong for soft ones")
+@loss(
+    pred="logits", target="index|simplex",
+    grad=lambda pred, target: softmax_residual(pred, target if target.ndim < pred.ndim else np.round(target)),
+)  # fmt: skip
+def wrong_for_soft_labels(pred, target):
+    return pick(-log_softmax(pred), target)
+
+
 @broken("gradient", "wrong for negative targets")
 @loss(grad=lambda pred, target: np.where(target < 0, -1, 1).astype(pred.dtype) * 2 * (pred - target))
 def wrong_below_zero(pred, target):
@@ -622,6 +631,12 @@ def zero_times_infinity(pred, target):
 @loss(pred="logit", target="unit", grad=lambda pred, target: np.exp(pred) / (1 + np.exp(pred)) - target)
 def nan_in_the_slope(pred, target):
     return softplus(pred) - target * pred
+
+
+@broken("finite", "NaN for a pair on one point: the root of 0")
+@loss(pred="embedding", target="none", heads="first second", coupled=True)
+def mean_distance(pred, target=None):
+    return np.sqrt(((pred[:, 0] - pred[:, 1]) ** 2).sum(-1)).mean()
 
 
 @broken("finite", "a floor that float32 does not have")
