@@ -153,6 +153,7 @@ def test_every_claim_of_a_built_in_loss_is_measured_and_what_it_does_not_claim_i
 FALSE = [
     ("mse", "proper"), ("huber", "shift_invariant"), ("focal", "convex"), ("focal", "proper"), ("hinge", "proper"),
     ("poisson_nll", "symmetric"), ("gaussian_nll", "convex"), ("gaussian_nll", "shift_invariant"),
+    ("triplet_margin", "convex"), ("cosine_embedding", "convex"),
     ("cosine_embedding", "shift_invariant"), ("multi_margin", "proper"), ("squared_hinge", "proper"),
     ("nll", "shift_invariant"),
 ]  # fmt: skip
