@@ -66,7 +66,7 @@ class Call:
         return values
 
     def weighted(self, pred: Any) -> Any:
-        """WL of every sample."""
+        """The weighted value wL of every sample."""
         values = self.values(pred)
         return values if self.weight is None else values * self.weight
 
@@ -85,7 +85,7 @@ class Call:
     def through(self, pred: Any) -> Any:
         """The answer, recorded operation by operation."""
         weighted = self.weighted(_filled(pred, self.keep))
-        return weighted if self.divisor is None else mean(weighted, self)
+        return weighted if self.divisor is None else mean(weighted, self.divisor)
 
     def slope(self, g: Array, pred: Array) -> Array:
         """d(answer)/d(pred) by the closed form, given the gradient g of the answer."""
@@ -155,8 +155,8 @@ class Call:
 BLOCK = 1 << 17  # numbers that are worked on at once: a cache holds them, and malloc need not ask for them anew
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 mean = Op(
-    lambda weighted, call: np.asarray(_mean(lambda over: _sum(weighted, over), call.divisor)).astype(weighted.dtype),
-    {"weighted": lambda g, weighted_shape, call: np.broadcast_to(g / call.divisor, weighted_shape)},
+    lambda weighted, divisor: np.asarray(_mean(lambda over: _sum(weighted, over), divisor)).astype(weighted.dtype),
+    {"weighted": lambda g, weighted_shape, divisor: np.broadcast_to(g / divisor, weighted_shape)},
     name="mean",
 )
 _NOTHING = Op(
@@ -282,17 +282,15 @@ def _coupled(
     params = loss.values
     if loss.takes_weight:
         params, weight = {**params, "sample_weight": weight}, None
-    plain = Call(loss, params, target, batch, None, None, None)
-    values = plain.values(pred)
+    values = Call(loss, params, target, batch, None, None, None).values(pred)
     if weight is not None and values.shape != batch:
         raise TypeError(
             f"{loss}: couples the batch and declares no sample_weight; add sample_weight=None to its signature, or "
             "give no weights"
         )
     divisor = _divisor(reduction, int(np.prod(values.shape, dtype=np.int64)), weight, values.shape)
-    laid_out = Call(loss, params, target, values.shape, weight, divisor, None)
     weighted = values if weight is None else values * weight
-    return _as_tensor(weighted if divisor is None else mean(weighted, laid_out), pred.dtype)
+    return _as_tensor(weighted if divisor is None else mean(weighted, divisor), pred.dtype)
 
 
 def _reduced_apart(loss: Loss, pred: Any, target: Any, reduction: str, *options: Any) -> Tensor:
