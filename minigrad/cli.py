@@ -28,7 +28,7 @@ from minigrad import losses
 from minigrad.authoring import add_commands
 from minigrad.engine.errors import PluginError
 from minigrad.explain.command import add_command as add_explore
-from minigrad.losses.names import shown
+from minigrad.losses.names import escaped, shown
 from minigrad.losses.offers import TAIL
 from minigrad.losses.parameters import fitted
 
@@ -62,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     except ERRORS as error:
         name = "" if isinstance(error, (OSError, SystemError)) else f"{type(error).__name__}: "
-        Console(stderr=True, highlight=False).print(escape(f"minigrad: {name}{_shown(str(error))}"), soft_wrap=True)
+        Console(stderr=True, highlight=False).print(escape(f"minigrad: {name}{escaped(str(error))}"), soft_wrap=True)
         return 2
     except KeyboardInterrupt:
         print("minigrad: interrupted", file=sys.stderr)
@@ -285,7 +285,7 @@ def _written(results: list[Any], out: str) -> str:
 # --- losses -----------------------------------------------------------------------------------------------------------
 def _losses(options: Any, console: Console) -> None:
     if options.name:
-        head, *blocks = _shown(losses.get(options.name).describe()).split("\n\n")
+        head, *blocks = escaped(losses.get(options.name).describe()).split("\n\n")
         console.print("\n\n".join([head, *(_folded(block, console.width) for block in blocks)]), markup=False)
         return
     found = [losses.get(name) for name in losses.names()]
@@ -295,13 +295,13 @@ def _losses(options: Any, console: Console) -> None:
     for loss in found:
         parameters = ", ".join(f"{p.name}={_default(p.default)}" for p in loss.params.values())
         cells = [loss.full_name, f"{loss.pred} ← {loss.target}", parameters, _whose(loss)]
-        table.add_row(*(Text(_shown(cell)) for cell in cells))
+        table.add_row(*(Text(escaped(cell)) for cell in cells))
     console.print(table)
     for problem in losses.problems():
-        message = f"broken  {_shown(problem.message).removesuffix(TAIL)}"
+        message = f"broken  {escaped(problem.message).removesuffix(TAIL)}"
         console.print(textwrap.fill(message, console.width, subsequent_indent=" " * 8), markup=False)
     if (listed := os.environ.get("MINIGRAD_PLUGINS")) is not None:
-        console.print(f"MINIGRAD_PLUGINS={_shown(repr(listed))}: other packs were left out", markup=False)
+        console.print(f"MINIGRAD_PLUGINS={escaped(repr(listed))}: other packs were left out", markup=False)
 
 
 def _default(value: Any) -> str:
@@ -328,11 +328,6 @@ def _folded(block: str, width: int) -> str:
         return textwrap.fill(" ".join(lines), width)
     deep = [" " * (len(line) - len(line.lstrip()) + 4) for line in lines]
     return "\n".join(textwrap.fill(line, width, subsequent_indent=by) for line, by in zip(lines, deep))
-
-
-def _shown(text: str) -> str:
-    """Text from files and plugins, with control characters made visible."""
-    return "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in text)
 
 
 # --- tutorials --------------------------------------------------------------------------------------------------------

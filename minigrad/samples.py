@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from minigrad import metrics as metric_table
-from minigrad.data.sets import numbers
+from minigrad.data.sets import numbers, read_only
 from minigrad.engine.errors import DomainError, ShapeError
 from minigrad.engine.graph import no_grad
 from minigrad.engine.tensor import Tensor
@@ -99,12 +99,6 @@ def _weights(where: str, weight: Any, n: int) -> Array:
     array = np.asarray(weight.data if isinstance(weight, Tensor) else weight)
     if array.shape != (n,):
         raise ShapeError(f"{where}: expected sample_weight ({n},), one for each sample, got {array.shape}")
-    return array
-
-
-def read_only(array: Array) -> Array:
-    """The same array, which nobody can write to any more: the engine keeps such an array instead of copying it."""
-    array.setflags(write=False)
     return array
 
 

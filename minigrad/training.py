@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from minigrad import losses as registry
-from minigrad.data.sets import generator
+from minigrad.data.sets import generator, read_only
 from minigrad.engine.debug import detect_anomaly
 from minigrad.engine.errors import GradientError, PluginError
 from minigrad.history import History, Row, Watch
@@ -29,7 +29,7 @@ from minigrad.optim import OPTIMIZERS, Optimizer, Schedule
 from minigrad.preflight import preflight
 from minigrad.progress import Progress
 from minigrad.resuming import Resuming
-from minigrad.samples import Samples, metrics_of, modes_of, pair, read_only, set_modes
+from minigrad.samples import Samples, metrics_of, modes_of, pair, set_modes
 
 Array = Any
 

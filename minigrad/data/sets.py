@@ -120,7 +120,7 @@ def _parts(
     if scale_y:
         y = (y - y[trained].mean(0)) / _spread(y[trained])
     X, y = X.astype(np.float32), y.astype(np.float32 if y.dtype.kind == "f" else np.int64)
-    return (_read_only(X[trained]), _read_only(y[trained])), (_read_only(X[tested]), _read_only(y[tested]))
+    return (read_only(X[trained]), read_only(y[trained])), (read_only(X[tested]), read_only(y[tested]))
 
 
 def _checked(X: Any, y: Any, where: str) -> tuple[Array, Array]:
@@ -147,6 +147,7 @@ def _spread(values: Array) -> Array:
     return np.where((np.ptp(values, 0) > 0) & (sd > 0), sd, 1.0)  # rounding alone can give equal numbers an sd
 
 
-def _read_only(array: Array) -> Array:
+def read_only(array: Array) -> Array:
+    """The same array, which nobody can write to any more: the engine keeps such an array instead of copying it."""
     array.setflags(write=False)
     return array

@@ -105,7 +105,12 @@ def shown(value: Any) -> str:
 
 def visible(text: str) -> str:
     """A text in one line, in which whatever does not print is escaped."""
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in " ".join(text.split()))
+    return escaped(" ".join(text.split()), keep="")
+
+
+def escaped(text: str, keep: str = "\n") -> str:
+    """A text from a file or a plugin, in which whatever does not print is escaped, but for its line breaks."""
+    return "".join(c if c.isprintable() or c in keep else repr(c)[1:-1] for c in text)
 
 
 # --- texts ------------------------------------------------------------------------------------------------------------

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from minigrad.losses.names import escaped
+
 RIGHT, WRONG, APART = "✓", "✗", "–"
 WIDTH = 80
 NAME, TEXT, NOTE = 16, 38, 22  # columns: 2 + NAME + TEXT + 1 + mark + 1 + NOTE = WIDTH
@@ -150,7 +152,7 @@ class Card:
 
 def visible(text: str) -> str:
     """Text from files and plugins, with control characters made visible."""
-    return "".join(c if c.isprintable() else " " if c.isspace() else repr(c)[1:-1] for c in text)
+    return escaped("".join(" " if c.isspace() else c for c in text))
 
 
 def plain(value: Any) -> Any:
