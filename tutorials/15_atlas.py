@@ -76,12 +76,13 @@ def place(loss):
 # Every loss that is registered is traced. What cannot be is listed with the reason.
 
 # %%
-ways, without = {section: {} for section in SECTIONS}, {}
+ways, without, fitted = {section: {} for section in SECTIONS}, {}, {}
 for name in losses.names():
     loss = losses.get(name)
     try:
         section, model, x, y = place(loss)
-        ways[section][name] = trace(model, loss if y is None else loss.fitted_to(y), x, y, sample=0)
+        fitted[name] = loss if y is None else loss.fitted_to(y)
+        ways[section][name] = trace(model, fitted[name], x, y, sample=0)
     except (ValueError, TypeError, LookupError, RuntimeError) as error:
         without[name] = str(error)
 way = {name: each for found in ways.values() for name, each in found.items()}
@@ -167,7 +168,7 @@ for section in SECTIONS:
         groups.setdefault((losses.get(name).pred, losses.get(name).heads), []).append(name)
     first, *others = max(groups.values(), key=lambda group: (len(group), len(losses.get(group[0]).heads)))
     _, model, x, y = place(losses.get(first))
-    together[section] = trace(model, first, x, y, sample=0, also=others)
+    together[section] = trace(model, fitted[first], x, y, sample=0, also=[fitted[name] for name in others])
     ratios = [np.divide(together[section].lengths, other.lengths) for other in together[section].also if other.start]
     spreads[section] = [float(each.max() / each.min() - 1) for each in ratios]
     show(figures.trace(together[section]), section.replace(" ", "_"))

@@ -1,5 +1,6 @@
 """The page of all losses: every loss that is registered has its row, and what each row says holds at any prediction."""
 
+import json
 import os
 import subprocess
 import sys
@@ -8,10 +9,10 @@ import numpy as np
 import pytest
 
 from minigrad import losses
-from tests.tutorials.running import FACTS, LESSONS, environment, home, run
+from tests.tutorials.running import FACTS, LESSONS, ROOT, environment, home, run
 
 ATLAS = next((path for path in LESSONS if path.stem == "15_atlas"), None)
-BUILT_IN = [name for name in losses.names() if losses.get(name).full_name == name]
+BUILT_IN = losses.names("minigrad")
 N, K = 50, 5
 rng = np.random.default_rng(15)
 Z, R = rng.normal(0, 3, N), rng.normal(0, 3, N)
@@ -178,3 +179,20 @@ def test_a_loss_without_a_sentence_gets_the_general_one_and_a_kind_without_a_sec
     assert "strange:late       δ = [-5.]\n                   sends 5, 1." in done.stdout
     assert " times less than mse\n" in done.stdout
     assert "strange:odd: no section for predictions of kind 'params' with targets of kind 'binary'" in done.stdout
+
+
+def test_losses_of_installed_packs_join_fitted_ones_included(tmp_path):
+    path = [os.fspath(tmp_path), *(os.fspath(ROOT / "plugins" / f"minigrad-{pack}") for pack in ("cost", "robust"))]
+    for pack in ("cost", "robust"):
+        metadata = tmp_path / f"minigrad_{pack}-0.1.0.dist-info"
+        metadata.mkdir()
+        (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: minigrad-{pack}\nVersion: 0.1.0\n")
+        (metadata / "entry_points.txt").write_text(f"[minigrad]\n{pack} = minigrad_{pack}\n")
+    env = environment(home(), MINIGRAD_PLUGINS="cost,robust")
+    env["PYTHONPATH"] = os.pathsep.join([env["PYTHONPATH"], *path])
+    done = subprocess.run([sys.executable, "-W", "error", str(ATLAS), "--out", str(tmp_path / "out")], env=env,
+                          capture_output=True, text=True, timeout=240, check=False)  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    for name in ("cost:class_balanced", "cost:logit_adjusted", "robust:barron_nll", "robust:tukey"):
+        assert f"\n{name:18} δ = " in done.stdout
+    assert json.loads((tmp_path / "out" / "facts.json").read_text())["rows"] == len(BUILT_IN) + 8
