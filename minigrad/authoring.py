@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from minigrad import losses
+from minigrad import arguments, losses
 from minigrad.scaffold import new_plugin
 from minigrad.testing.card import visible
 from minigrad.testing.check import check_loss
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 PLAIN = str.maketrans({"✓": "+", "✗": "x", "–": "-", "…": "~", "←": "<", "≤": "<", "≥": ">", "×": "*"})
 
 
-def add_commands(commands: Any, command: Callable[..., Any]) -> None:
+def add_command(commands: Any, command: Callable[..., Any]) -> None:
     """Add both to a command line; `command` makes one of (commands, name, what runs it, help)."""
     judging = command(commands, "check", _check, "judge losses: what each one is, measured, and whether it is right")
     judging.add_argument("losses", nargs="+", metavar="LOSS", help='a name, a Python file, or a whole pack, "PACK:*"')
@@ -44,9 +44,7 @@ def _check(options: Any, _: Any) -> int:
 
 def _meant(word: str) -> list[str]:
     """The names that a word of the command line stands for."""
-    if word.endswith(".py") or os.sep in word:
-        return losses.add_file(word)
-    return losses.names(word[:-2]) if word.endswith(":*") else [word]
+    return losses.names(word[:-2]) if word.endswith(":*") and os.sep not in word else arguments.meant(word)
 
 
 def _summary(cards: list[Card]) -> str:

@@ -17,7 +17,18 @@ LAYERS = [
     {"engine"},
     {"ops", "errors"},
     {"losses", "nn", "optim"},
-    {"metrics", "data", "checkpoint", "history", "samples", "preflight", "resuming", "training", "progress"},
+    {
+        "metrics",
+        "data",
+        "arguments",
+        "checkpoint",
+        "history",
+        "samples",
+        "preflight",
+        "resuming",
+        "training",
+        "progress",
+    },
     {"comparison", "journal", "study", "explain", "testing"},
     {"figures", "judging", "lesson", "scaffold"},
     {"authoring"},
@@ -26,7 +37,7 @@ LAYERS = [
 ONLY_HERE = {
     "pluggy": {"losses/registry.py"},
     "matplotlib": {"figures/", "lesson.py"},
-    "rich": {"cli.py", "progress.py"},
+    "rich": {*(path.relative_to(PACKAGE).as_posix() for path in PACKAGE.glob("cli/*.py")), "progress.py"},
     "importlib": {"losses/registry.py", "__init__.py"},
 }
 PUBLIC = {"losses", "ops", "figures", "testing", "explain", "lesson", "nn", "optim", "data", "metrics"}

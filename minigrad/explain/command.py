@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 import webbrowser
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from minigrad import arguments, losses
 from minigrad import data as datasets
-from minigrad import losses
 from minigrad.explain import example
 from minigrad.explain.exploring import explore
 
@@ -21,9 +20,7 @@ def add_command(commands: Any, command: Callable[..., Any]) -> None:
     parser.add_argument(
         "losses", nargs="*", metavar="LOSS|FILE", help="losses that join those of the page: names, or Python files"
     )
-    parser.add_argument("--data", help="digits, diabetes, breast_cancer, or a CSV file; two moons unless given")
-    parser.add_argument("--target", help="the column of the CSV file to predict")
-    parser.add_argument("--drop", nargs="*", default=[], metavar="COLUMN", help="columns of the file to leave out")
+    arguments.add_data(parser, "; two moons unless given")
     parser.add_argument("--rng", type=int, default=0, metavar="N", help="other points, other initial weights (0)")
     parser.add_argument("--out", metavar="FILE", help="write the page there, and open nothing")
 
@@ -32,7 +29,7 @@ def _explore(options: Any, console: Any) -> None:
     if options.rng < 0:
         raise ValueError(f"explore: expected --rng ≥ 0, got {options.rng}")
     path = _path(options.out)
-    asked = [losses.get(name) for word in options.losses for name in _meant(word)]
+    asked = [losses.get(name) for word in options.losses for name in arguments.meant(word)]
     shown = _example(options)
     joined = [example.on_link(each, shown.losses[0]) for each in asked]
     record = explore(
@@ -50,24 +47,15 @@ def _path(out: str | None) -> Path:
     """Where the page is written: as asked, or in a new folder for temporary files."""
     if out is None:
         return Path(tempfile.mkdtemp(prefix="minigrad-")) / "explore.html"
-    path = Path(out).absolute()
-    if not path.parent.is_dir():
-        raise FileNotFoundError(
-            f"explore: expected --out in a folder that exists, got {out!r}; make {str(path.parent)!r}"
-        )
-    return path
-
-
-def _meant(word: str) -> list[str]:
-    """The losses that a word of the command line stands for."""
-    return losses.add_file(word) if word.endswith(".py") or os.sep in word else [word]
+    arguments.check_folder("explore", out)
+    return Path(out).absolute()
 
 
 def _example(options: Any) -> example.Example:
     name = options.data
     if name is None:
         return example.moons(rng=options.rng)
-    if name.endswith((".csv", ".csv.gz")) or os.sep in name:
+    if arguments.is_file(name):
         if not options.target:
             raise ValueError(f"explore: expected --target, the column of {name} to predict; --target price")
         X, y = datasets.read(name, target=options.target, drop=options.drop)
@@ -75,4 +63,4 @@ def _example(options: Any) -> example.Example:
         (X, y), _ = datasets.split(X, y, rng=options.rng, scale_y=not labels)
         return example.on_data(X, y, f"{Path(name).name}, {options.target}", rng=options.rng)
     (X, y), _ = datasets.load(name, rng=options.rng)
-    return example.on_data(X, y, name.replace("_", " ").capitalize(), rng=options.rng)
+    return example.on_data(X, y, arguments.titled(name), rng=options.rng)
