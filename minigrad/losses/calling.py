@@ -53,7 +53,7 @@ class Call:
         """One value per sample: what the function says, event axes summed."""
         values = self._asked("its function", self.loss.function, pred)
         shape = getattr(values, "shape", None)
-        if shape == self.batch or (self.loss.coupled and shape == pred.shape[1 : len(self.batch)]):
+        if shape == self.batch or (self.loss.coupled and shape in ((), self.batch[1:])):
             pass
         elif shape == pred.shape and not self.loss.coupled:
             values = values.sum(tuple(range(len(self.batch), len(pred.shape))))

@@ -52,6 +52,15 @@ class TestALossThatCouplesTheBatch:
             (w * each).sum() / w.sum()
         )
 
+    def test_may_return_a_number_for_a_batch_of_columns_too(self):
+        @loss(coupled=True)
+        def widest(pred, target):
+            return np.max(np.abs(pred - target))
+
+        value, slope = widest.value_and_grad(P[:, None], T[:, None])
+        assert value == pytest.approx(0.4)
+        assert np.count_nonzero(slope) == 2  # 0.6 against 1 and 0.4 against 0: a tie is split
+
     def test_refuses_weights_that_nobody_can_apply(self):
         text = "variance: couples the batch and declares no sample_weight; add sample_weight=None to its signature, or give no weights"
         with pytest.raises(TypeError, match=text):
