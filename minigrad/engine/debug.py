@@ -6,12 +6,12 @@ that is not finite. Where it is off, it costs the look at one context variable.
 
 from __future__ import annotations
 
+import os.path
 import sys
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 watching: ContextVar[bool] = ContextVar("watching", default=False)
 last_cut: ContextVar[str] = ContextVar("last_cut", default="")  # the operation that last dropped a gradient
 MADE_AT, MARKS = "made at", "marks"  # what a node keeps besides, while detect_anomaly looks on
-SKIPPED = tuple(str(Path(module.__file__).parent) for module in (np, sys.modules["minigrad"]) if module.__file__)
+SKIPPED = tuple(os.path.dirname(module.__file__) for module in (np, sys.modules["minigrad"]) if module.__file__)
 
 
 # --- showing ----------------------------------------------------------------------------------------------------------
@@ -113,7 +113,7 @@ def caller() -> str:
     frame: Any = sys._getframe(1)
     while frame.f_back is not None and frame.f_code.co_filename.startswith((*SKIPPED, "<__array_function__")):
         frame = frame.f_back
-    return f"{Path(frame.f_code.co_filename).name}:{frame.f_lineno}"
+    return f"{os.path.basename(frame.f_code.co_filename)}:{frame.f_lineno}"
 
 
 def look(op: Op, values: dict[str, Any], result: Tensor) -> None:
