@@ -19,7 +19,6 @@ import numpy as np
 from minigrad import metrics
 
 Array = Any
-LEVEL = 0.95
 
 
 @dataclass(frozen=True)
@@ -106,23 +105,13 @@ class Comparison:
         difference, low, high, verdict = None, None, None, ""
         if loss != self.losses[0]:
             differences = self.differences(loss)
-            difference, interval = _median(differences), median_interval(differences)
+            difference, interval = _median(differences), metrics.median_interval(differences)
             low, high = interval or (None, None)
-            verdict = self._verdict(interval)
+            verdict = metrics.verdict(differences, self.losses[0], higher_is_better=self.higher_is_better)
         return Row(
             loss, self.best_lr(loss), _median(r.test_loss for r in runs), _median(r.constant_loss for r in runs),
             _median(values), min(values), max(values), difference, low, high, verdict,
         )  # fmt: skip
-
-    def _verdict(self, interval: tuple[float, float] | None) -> str:
-        n = len(self.seeds)
-        if interval is None:
-            return f"{n} seed{'s' * (n > 1)} cannot show a difference; 6 are needed"
-        low, high = (self._sign * end for end in interval)
-        low, high = min(low, high), max(low, high)
-        if not (low > 0 or high < 0):
-            return f"no difference shown with {n} seeds"
-        return f"{'better' if low > 0 else 'worse'} than {self.losses[0]}"
 
     @property
     def rows(self) -> list[Row]:
@@ -179,21 +168,6 @@ class Comparison:
         from minigrad import figures
 
         return figures.race(self)
-
-
-def median_interval(values: Array, level: float = LEVEL) -> tuple[float, float] | None:
-    """The exact confidence interval of a median by order statistics, at least at `level`; None below 6 values.
-
-    The k-th smallest and k-th largest of n values enclose the median with probability 1 − 2·P(Bin(n, ½) < k), whatever
-    the distribution (Conover 1999, Practical Nonparametric Statistics, 3.2).
-    """
-    ordered = np.sort(np.asarray(values, float))
-    n = len(ordered)
-    tail, k = 0.0, 0
-    while k < n // 2 and 2 * (tail + math.comb(n, k) / 2**n) <= 1 - level:
-        tail += math.comb(n, k) / 2**n
-        k += 1
-    return None if k == 0 else (float(ordered[k - 1]), float(ordered[n - k]))
 
 
 def _median(values: Iterable[float]) -> float:

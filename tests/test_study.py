@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from minigrad import compare, loss
-from minigrad.comparison import Comparison, Run, median_interval
+from minigrad.comparison import Comparison, Run
 from minigrad.engine.errors import LabelError
+from minigrad.metrics import median_interval, verdict
 
 
 def fabricated(metrics_by_loss, *, lrs=(0.1,), metric="accuracy", validation=None, diverged=()):
@@ -87,6 +88,21 @@ class TestTheVerdict:
         found = fabricated({"a": self.base[:3], "b": self.base[:3] + 0.1})
         assert found.rows[2].verdict == "3 seeds cannot show a difference; 6 are needed"
         assert found.rows[2].low is None
+
+    @pytest.mark.parametrize(
+        ("differences", "said"),
+        [
+            ([0.1, 0.2, 0.1, 0.3, 0.1, 0.2], "better than a"),
+            ([-0.1, -0.2, -0.1, -0.3, -0.1, -0.2], "worse than a"),
+            ([0.1, 0.2, 0.1, 0.3, 0.1, -0.001], "no difference shown with 6 seeds"),
+            ([0.1, 0.2, 0.1, 0.3, 0.1, math.nan], "no difference shown with 6 seeds"),
+            ([0.1], "1 seed cannot show a difference; 6 are needed"),
+        ],
+    )
+    def test_is_said_of_any_paired_differences(self, differences, said):
+        assert verdict(differences, "a") == said
+        turned = said.replace("better", "worse") if "better" in said else said.replace("worse", "better")
+        assert verdict(differences, "a", higher_is_better=False) == turned
 
     def test_is_about_paired_differences_not_about_medians(self):
         a = np.array([0.1, 0.2, 0.3, 0.4, 0.5, 0.6])

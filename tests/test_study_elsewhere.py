@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 from minigrad import MLP, compare
-from minigrad.comparison import median_interval
 from minigrad.errors import CheckpointError
+from minigrad.metrics import median_interval
 
 G = np.random.default_rng(0)
 X = G.standard_normal((60, 3))
