@@ -1,7 +1,9 @@
 """What NumPy lacks: functions on arrays and Tensors alike, each one node of the graph."""
 
 from minigrad.engine.fused import (
+    elu,
     gelu,
+    leaky_relu,
     linear,
     log_softmax,
     logsumexp,
@@ -14,7 +16,9 @@ from minigrad.engine.fused import (
 )
 
 __all__ = [
+    "elu",
     "gelu",
+    "leaky_relu",
     "linear",
     "log_softmax",
     "logsumexp",

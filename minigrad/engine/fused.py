@@ -93,6 +93,21 @@ gelu = elementwise(
 """x·Φ(x) with the normal distribution Φ; 0 with slope 0 at −∞. Hendrycks, Gimpel 2016, arXiv:1606.08415."""
 
 
+leaky_relu = elementwise(
+    lambda x, alpha=0.01: np.where(x > 0, x, alpha * x),
+    name="leaky_relu",
+    x=lambda g, x, alpha: np.where(x > 0, g, alpha * g),
+)
+"""x above 0, αx below; slope α at 0. Maas, Hannun, Ng 2013, Rectifier nonlinearities improve acoustic models."""
+
+elu = elementwise(
+    lambda x, alpha=1.0: np.where(x > 0, x, alpha * np.expm1(np.where(x > 0, 0, x))),
+    name="elu",
+    x=lambda g, x, alpha: np.where(x > 0, g, alpha * g * np.exp(np.where(x > 0, 0, x))),
+)
+"""x above 0, α(e^x − 1) below; slope α at 0. Clevert, Unterthiner, Hochreiter 2016, arXiv:1511.07289."""
+
+
 def _below(z: Array) -> tuple[Array, Array, Any, Array]:
     """Scores less the largest of their row, e to that power but 0 for the largest itself, its place, and their sum.
 

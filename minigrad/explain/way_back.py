@@ -19,7 +19,8 @@ from minigrad.engine.graph import no_grad
 from minigrad.engine.tensor import Tensor
 
 Array = Any
-ACTIVATIONS = {kind.forward for kind in (nn.ReLU, nn.Tanh, nn.Sigmoid, nn.Softplus)}
+ROWS = (nn.Softmax, nn.LogSoftmax)  # activations that mix the entries of a row
+ACTIVATIONS = {kind.forward for kind in nn.ACTIVATIONS.values() if kind not in ROWS}
 
 
 # --- the modules ------------------------------------------------------------------------------------------------------

@@ -4,14 +4,18 @@ from minigrad.nn.arguments import generator, known
 from minigrad.nn.initial import INITS
 from minigrad.nn.layers import (
     ACTIVATIONS,
+    ELU,
+    GELU,
     MLP,
     Dropout,
     LayerNorm,
+    LeakyReLU,
     Linear,
     LogSoftmax,
     ReLU,
     Sequential,
     Sigmoid,
+    SiLU,
     Softmax,
     Softplus,
     Tanh,
@@ -19,6 +23,6 @@ from minigrad.nn.layers import (
 from minigrad.nn.module import Module, labels
 
 __all__ = [
-    "ACTIVATIONS", "INITS", "MLP", "Dropout", "LayerNorm", "Linear", "LogSoftmax", "Module", "ReLU", "Sequential",
-    "Sigmoid", "Softmax", "Softplus", "Tanh", "generator", "known", "labels",
+    "ACTIVATIONS", "ELU", "GELU", "INITS", "MLP", "Dropout", "LayerNorm", "LeakyReLU", "Linear", "LogSoftmax", "Module",
+    "ReLU", "Sequential", "SiLU", "Sigmoid", "Softmax", "Softplus", "Tanh", "generator", "known", "labels",
 ]  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
@@ -13,7 +14,7 @@ from minigrad.engine.tensor import Tensor
 from minigrad.nn.arguments import Rng, float_type, generator, known, number, size
 from minigrad.nn.initial import INITS
 from minigrad.nn.module import Module
-from minigrad.ops import linear, log_softmax, relu, sigmoid, softmax, softplus
+from minigrad.ops import elu, gelu, leaky_relu, linear, log_softmax, relu, sigmoid, silu, softmax, softplus
 
 
 def _widths(where: str, x: Any, width: int) -> None:
@@ -136,6 +137,54 @@ class Softplus(Module):
     forward = staticmethod(softplus)
 
 
+class GELU(Module):
+    """x·Φ(x) with the normal distribution Φ; smooth, and negative between −∞ and 0."""
+
+    forward = staticmethod(gelu)
+
+
+class SiLU(Module):
+    """x·σ(x), also called swish."""
+
+    forward = staticmethod(silu)
+
+
+class LeakyReLU(Module):
+    """x above 0, αx below: no unit is ever dead.
+
+    Args:
+        alpha: the slope below 0, and at 0.
+    """
+
+    def __init__(self, alpha: float = 0.01) -> None:
+        self.alpha = number("LeakyReLU", "alpha", alpha, "> 0 and finite", lambda v: 0 < v < math.inf)
+
+    def forward(self, x: Any) -> Any:
+        """Entry by entry."""
+        return leaky_relu(x, self.alpha)
+
+    def __repr__(self) -> str:
+        return f"LeakyReLU({self.alpha:g})"
+
+
+class ELU(Module):
+    """x above 0, α(e^x − 1) below: units that are off say −α, and their slope fades.
+
+    Args:
+        alpha: the slope at 0; smooth there for 1.
+    """
+
+    def __init__(self, alpha: float = 1.0) -> None:
+        self.alpha = number("ELU", "alpha", alpha, "> 0 and finite", lambda v: 0 < v < math.inf)
+
+    def forward(self, x: Any) -> Any:
+        """Entry by entry."""
+        return elu(x, self.alpha)
+
+    def __repr__(self) -> str:
+        return f"ELU({self.alpha:g})"
+
+
 class Softmax(Module):
     """e^z / Σ e^z along the last axis."""
 
@@ -153,6 +202,10 @@ ACTIVATIONS: dict[str, type[Module]] = {
     "tanh": Tanh,
     "sigmoid": Sigmoid,
     "softplus": Softplus,
+    "gelu": GELU,
+    "silu": SiLU,
+    "leaky_relu": LeakyReLU,
+    "elu": ELU,
     "softmax": Softmax,
     "log_softmax": LogSoftmax,
 }
@@ -192,9 +245,9 @@ class MLP(Sequential):
 
     Args:
         *sizes: widths from input to output, at least two.
-        activation: "relu", "tanh", "sigmoid" or "softplus", between the linear modules.
+        activation: a name of `ACTIVATIONS`, such as "relu", "tanh" or "gelu", between the linear modules.
         output: a further activation at the end, such as "sigmoid"; None for raw outputs, as most losses read them.
-        init: of the weights, see `Linear`. "he" suits relu, "lecun" tanh and sigmoid.
+        init: of the weights, see `Linear`. "he" suits relu and its kin, "lecun" tanh and sigmoid.
         rng: a numpy.random.Generator, or an int that starts one; the layers draw from it in order.
         dtype: float32 or float64.
     """

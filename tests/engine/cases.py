@@ -34,10 +34,12 @@ ELEMENTWISE = {
     np.sign: [POSITIVE], np.floor: [(0.1, 0.9)], np.ceil: [(0.1, 0.9)], np.rint: [(0.6, 1.4)], np.trunc: [(0.1, 0.9)],
     np.fix: [(-0.9, -0.1)], np.round: [(0.6, 1.4)], np.around: [(0.6, 1.4)], np.floor_divide: [(1.1, 1.9), (0.75, 1.0)],
     ops.relu: [POSITIVE], ops.sigmoid: [WIDE], ops.softplus: [WIDE], ops.silu: [WIDE], ops.gelu: [WIDE],
+    ops.leaky_relu: [(-2.1, -0.2)], ops.elu: [(-2.1, -0.2)],
 }  # fmt: skip
 KINKED = {
     np.absolute, np.fabs, np.maximum, np.minimum, np.fmax, np.fmin, np.sign, np.floor, np.ceil, np.rint, np.trunc, np.fix,
     np.round, np.around, np.floor_divide, np.remainder, np.fmod, ops.relu,
+    ops.leaky_relu,
 }  # fmt: skip
 
 UNIT_LOW = between(-1.0, -0.4, 2, 3)
@@ -215,6 +217,8 @@ CALLS = {
         (lambda x: x[True] ** 2, A), (lambda x: x[MASK[:, 0], [0, 1]] ** 2, A[:, :2]),
     ],
     "cast": [(lambda x: x.astype(np.float64) ** 2, A)],
+    ops.leaky_relu: [(lambda x: ops.leaky_relu(x, 0.3), SIGNED), (lambda x: ops.leaky_relu(x, alpha=2.0) ** 2, SIGNED)],
+    ops.elu: [(ops.elu, SIGNED), (lambda x: ops.elu(x, 0.3) ** 2, SIGNED), (lambda x: ops.elu(x, alpha=2.0), B)],
     ops.softmax: [(ops.softmax, 3 * SIGNED), (ops.softmax, CUBE), (ops.softmax, ROW)],
     ops.log_softmax: [(ops.log_softmax, 3 * SIGNED), (ops.log_softmax, CUBE), (ops.log_softmax, ROW)],
     ops.logsumexp: [(ops.logsumexp, 3 * SIGNED), (ops.logsumexp, CUBE)],

@@ -1,12 +1,14 @@
 """Networks and batches that suit a loss, and the way back through a chain in plain NumPy: the oracle of `trace`."""
 
+import math
+
 import numpy as np
 
 from minigrad import MLP, losses
 from tests.losses.samples import K, drawn_target
 
 FEATURES, WIDTH = 4, 7
-INIT = {"relu": "he", "tanh": "lecun", "sigmoid": "lecun"}
+LECUN = ("tanh", "sigmoid")
 
 
 def outputs(loss):
@@ -19,7 +21,9 @@ def network(loss, depth=3, activation="tanh", rng=0, dtype=np.float32):
     """A chain of `depth` linear modules for this loss."""
     width, end = outputs(loss)
     sizes = (FEATURES, *[WIDTH] * (depth - 1), width)
-    return MLP(*sizes, activation=activation, output=end, init=INIT[activation], rng=rng, dtype=dtype)
+    return MLP(
+        *sizes, activation=activation, output=end, init="lecun" if activation in LECUN else "he", rng=rng, dtype=dtype
+    )
 
 
 def batch(loss, n=6, rng=0):
@@ -41,17 +45,29 @@ def sigma(z):
     return 1 / (1 + np.exp(-z))
 
 
+def normal(z):
+    return np.vectorize(lambda v: math.erfc(-v / math.sqrt(2)) / 2)(z)
+
+
 SLOPES = {
     "Tanh": lambda z: 1 - np.tanh(z) ** 2,
     "ReLU": lambda z: (z > 0) * 1.0,
     "Sigmoid": lambda z: sigma(z) * (1 - sigma(z)),
     "Softplus": sigma,
+    "GELU": lambda z: normal(z) + z * np.exp(-z * z / 2) / math.sqrt(2 * math.pi),
+    "SiLU": lambda z: sigma(z) + z * sigma(z) * (1 - sigma(z)),
+    "LeakyReLU": lambda z: np.where(z > 0, 1, 0.01),
+    "ELU": lambda z: np.where(z > 0, 1, np.exp(z)),
 }
 FORWARD = {
     "Tanh": np.tanh,
     "ReLU": lambda z: np.maximum(z, 0),
     "Sigmoid": sigma,
     "Softplus": lambda z: np.log1p(np.exp(z)),
+    "GELU": lambda z: z * normal(z),
+    "SiLU": lambda z: z * sigma(z),
+    "LeakyReLU": lambda z: np.where(z > 0, z, 0.01 * z),
+    "ELU": lambda z: np.where(z > 0, z, np.exp(z) - 1),
     "LogSoftmax": lambda z: z - np.log(np.exp(z).sum(-1, keepdims=True)),
 }
 

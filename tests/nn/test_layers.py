@@ -1,11 +1,12 @@
 """Layers: their equations in NumPy, their gradients against differences, how they start, and what they refuse."""
 
+import math
 import re
 
 import numpy as np
 import pytest
 
-from minigrad import MLP, Linear, Tensor, nn, ops
+from minigrad import MLP, Linear, Tensor, fit, nn, ops
 from minigrad.engine.errors import DTypeError, ShapeError
 from minigrad.testing import gradcheck
 
@@ -81,7 +82,39 @@ def test_layer_norm_of_a_constant_row_is_the_bias_with_finite_gradients():
 def test_an_activation_as_a_module_is_the_function(name, kind):
     function = np.tanh if name == "tanh" else getattr(ops, name)
     np.testing.assert_array_equal(kind()(Tensor(X)).data, function(Tensor(X)).data)
-    assert repr(kind()) == f"{kind.__name__}()"
+    alpha = {"leaky_relu": "0.01", "elu": "1"}.get(name, "")
+    assert repr(kind()) == f"{kind.__name__}({alpha})"
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(
+    ("module", "equation"),
+    [
+        (nn.GELU(), lambda x: x * math.erfc(-x / math.sqrt(2)) / 2),
+        (nn.SiLU(), lambda x: x / (1 + math.exp(-x))),
+        (nn.LeakyReLU(), lambda x: x if x > 0 else x / 100),
+        (nn.LeakyReLU(0.3), lambda x: x if x > 0 else 0.3 * x),
+        (nn.ELU(), lambda x: x if x > 0 else math.exp(x) - 1),
+        (nn.ELU(0.3), lambda x: x if x > 0 else 0.3 * (math.exp(x) - 1)),
+    ],
+    ids=str,
+)
+def test_an_activation_is_its_equation_and_keeps_the_dtype(module, equation, dtype):
+    x = Tensor(3 * X.astype(dtype), requires_grad=True)
+    out = module(x)
+    out.sum().backward()
+    assert out.dtype == x.grad.dtype == dtype
+    expected = np.vectorize(equation)(x.data.astype(float))
+    np.testing.assert_allclose(out.data, expected, rtol=1e-6 if dtype is np.float32 else 1e-12, atol=0)
+    near = np.vectorize(lambda v: (equation(v + 1e-6) - equation(v - 1e-6)) / 2e-6)(x.data.astype(float))
+    np.testing.assert_allclose(x.grad.data, near, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["gelu", "silu", "leaky_relu", "elu"])
+def test_a_network_with_this_activation_learns_a_parabola(name):
+    x = np.linspace(-1, 1, 64, dtype=np.float32)[:, None]
+    history = fit(MLP(1, 16, 1, activation=name, rng=0), (x, x * x), loss="mse", lr=0.02, epochs=40, rng=0)
+    assert history.rows[-1].training["loss"] < 0.1 * np.var(x * x)
 
 
 @pytest.mark.parametrize(
@@ -193,6 +226,9 @@ REFUSED = [
     (lambda: nn.LayerNorm(-3), ValueError, "LayerNorm: expected sizes ≥ 1, got -3"),
     (lambda: nn.LayerNorm(3, eps=0), ValueError, "LayerNorm: expected eps > 0 and finite, got 0; give a number in that range"),
     (lambda: nn.LayerNorm(3, eps="1"), TypeError, "LayerNorm: expected eps > 0 and finite, got '1'; give a number"),
+    (lambda: nn.LeakyReLU(0), ValueError, "LeakyReLU: expected alpha > 0 and finite, got 0; give a number in that range"),
+    (lambda: nn.ELU("1"), TypeError, "ELU: expected alpha > 0 and finite, got '1'; give a number"),
+    (lambda: nn.ELU(float("inf")), ValueError, "ELU: expected alpha > 0 and finite, got inf; give a number in that range"),
     (lambda: nn.Dropout(1, rng=0), ValueError, "Dropout: expected p in [0, 1), got 1; give a number in that range"),
     (lambda: nn.Dropout(-0.1, rng=0), ValueError, "Dropout: expected p in [0, 1), got -0.1"),
     (lambda: nn.Dropout(float("nan"), rng=0), ValueError, "Dropout: expected p in [0, 1), got nan"),
