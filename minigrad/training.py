@@ -18,13 +18,13 @@ from typing import Any
 import numpy as np
 
 from minigrad import losses as registry
-from minigrad.data.sets import generator, read_only
+from minigrad.data.sets import read_only
 from minigrad.engine.debug import detect_anomaly
 from minigrad.engine.errors import GradientError, PluginError
 from minigrad.history import History, Row, Watch
 from minigrad.losses import Loss
 from minigrad.metrics import Metric
-from minigrad.nn import Module, known
+from minigrad.nn import Module, generator, known
 from minigrad.optim import OPTIMIZERS, Optimizer, Schedule
 from minigrad.preflight import preflight
 from minigrad.progress import Progress
@@ -140,7 +140,7 @@ class Training:
             raise ValueError(f"{where}: expected validation with patience={patience}, got none; say validation=0.2")
         self.metrics = metrics_of(where, metrics)
         X, y = pair(where, "train", train)
-        source, chosen = generator(rng, where), registry.get(loss)
+        source, chosen = generator(where, rng), registry.get(loss)
         if chosen.options.get("reduction") == "none":
             raise ValueError(f"{where}: expected a loss that is reduced to one number, got {chosen}; use mean or sum")
         given = Samples(where, model, chosen, X, y, weight=sample_weight)

@@ -11,6 +11,7 @@ import numpy as np
 from minigrad.data.files import read
 from minigrad.engine.errors import DomainError, DTypeError, ShapeError
 from minigrad.engine.tensor import Tensor
+from minigrad.nn.arguments import generator
 
 Array = Any
 Part = tuple[Array, Array]
@@ -72,17 +73,6 @@ def split(
     return _parts(X, y, test, rng, "data.split", scale="standard" if scale else "none", scale_y=scale_y)
 
 
-def generator(rng: Any, where: str) -> np.random.Generator:
-    """The generator that `rng` stands for."""
-    if isinstance(rng, np.random.Generator):
-        return rng
-    if isinstance(rng, (int, np.integer)) and not isinstance(rng, bool):
-        if rng < 0:
-            raise ValueError(f"{where}: expected rng ≥ 0, got {rng}; say rng=0")
-        return np.random.default_rng(int(rng))
-    raise TypeError(f"{where}: expected rng to be a numpy.random.Generator or an int, got {rng!r:.60}; say rng=0")
-
-
 def numbers(where: str, name: str, values: Any) -> Array:
     """What NumPy makes numbers of, a table of several types of them included, as a DataFrame gives it."""
     try:
@@ -112,7 +102,7 @@ def _parts(
     cut = round(test * len(X))
     if not 0 < cut < len(X):
         raise ValueError(f"{where}: expected rows on both sides, got {len(X)} rows with test={test}; give more rows")
-    order = generator(rng, where).permutation(len(X))  # after every check: an error leaves rng as it was
+    order = generator(where, rng).permutation(len(X))  # after every check: an error leaves rng as it was
     tested, trained = order[:cut], order[cut:]
     X = X - X[trained].mean(0) if scale != "none" else X
     if scale == "standard":

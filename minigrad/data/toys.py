@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.data.sets import NUMBER, generator
+from minigrad.data.sets import NUMBER
+from minigrad.nn.arguments import generator
 
 Array = Any
 EXAMPLES = {"n": 100, "classes": 3, "features": 2}
@@ -118,7 +119,7 @@ def _checked(where: str, n: Any, noise: Any, rng: Any) -> np.random.Generator:
     _at_least_one(where, n=n)
     if not isinstance(noise, NUMBER) or not 0 <= noise < math.inf:
         raise ValueError(f"{where}: expected noise ≥ 0, a standard deviation, got {noise!r}; say noise=0.1")
-    return generator(rng, where)
+    return generator(where, rng)
 
 
 def _at_least_one(where: str, **counts: Any) -> None:

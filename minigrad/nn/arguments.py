@@ -29,7 +29,7 @@ def generator(where: str, rng: Rng) -> np.random.Generator:
     if isinstance(rng, bool) or not isinstance(rng, (int, np.integer)):
         raise TypeError(f"{where}: expected rng, an int or a numpy.random.Generator, got {rng!r:.60}; say rng=0")
     if rng < 0:
-        raise ValueError(f"{where}: expected rng ≥ 0, got {rng}")
+        raise ValueError(f"{where}: expected rng ≥ 0, got {rng}; say rng=0")
     return np.random.default_rng(int(rng))
 
 

@@ -218,7 +218,7 @@ REFUSED = [
     (lambda: MLP(2, 1, output="sigmoidal"), ValueError, "got 'sigmoidal'; did you mean 'sigmoid'?"),
     (lambda: MLP(2, 1, init="xavier"), ValueError, "MLP: expected init one of he, glorot, lecun, orthogonal, got 'xavier'"),
     (lambda: MLP(2, 1, rng="0"), TypeError, "MLP: expected rng, an int or a numpy.random.Generator, got '0'; say rng=0"),
-    (lambda: MLP(2, 1, rng=-1), ValueError, "MLP: expected rng ≥ 0, got -1"),
+    (lambda: MLP(2, 1, rng=-1), ValueError, "MLP: expected rng ≥ 0, got -1; say rng=0"),
     (lambda: MLP(2, 1, dtype=np.int64), DTypeError, "Linear: expected dtype float32 or float64, got <class 'numpy.int64'>"),
     (lambda: Linear(0, 1, rng=0), ValueError, "Linear: expected sizes ≥ 1, got 0; a size is a number of columns"),
     (lambda: Linear(2, 1, rng=0, dtype="text"), DTypeError, "Linear: expected dtype float32 or float64, got 'text'"),
