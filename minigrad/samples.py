@@ -18,6 +18,7 @@ from minigrad.engine.errors import DomainError, ShapeError
 from minigrad.engine.graph import no_grad
 from minigrad.engine.tensor import Tensor
 from minigrad.losses import Loss, align
+from minigrad.losses.guards import look_at
 from minigrad.metrics import Metric
 from minigrad.nn import Module
 
@@ -40,6 +41,8 @@ class Samples:
         with evaluating(model):
             outputs = model(self.X[:1])
         self.target = None if self.y is None else align(loss, self.y, outputs.shape[1:], outputs.dtype)
+        # Before anybody reads them: of a label 10⁹, counting the classes would ask for gigabytes.
+        look_at(loss, self.target, (len(self.X), *outputs.shape[1:]), outputs.dtype)
 
     def rows(self, chosen: Array) -> Samples:
         """Some of these samples."""

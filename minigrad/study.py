@@ -161,10 +161,18 @@ def _is_classification(losses: list[Loss], data: Any, metric: str | None) -> boo
 
 
 def _check_labels(metric: str, classes: bool, data: Any) -> None:
-    if classes and not isinstance(data, str) and data[1].dtype.kind == "f" and (data[1] % 1 != 0).any():
+    if not classes or isinstance(data, str):
+        return
+    y = data[1]
+    if y.dtype.kind == "f" and (y % 1 != 0).any():
         raise LabelError(
-            f"compare: expected class labels 0, 1, … for {metric}, got {data[1].dtype} that are no whole numbers; "
+            f"compare: expected class labels 0, 1, … for {metric}, got {y.dtype} that are no whole numbers; "
             "choose losses on values, such as mse, huber"
+        )
+    if y.size and y.max() >= len(y):  # there would be more outputs than samples
+        raise LabelError(
+            f"compare: expected class labels 0, 1, … for {metric}, got {y.max()} at row {y.argmax()}, with {len(y)} "
+            "rows in all; number the classes without gaps"
         )
 
 

@@ -144,7 +144,8 @@ class Training:
         if chosen.options.get("reduction") == "none":
             raise ValueError(f"{where}: expected a loss that is reduced to one number, got {chosen}; use mean or sum")
         given = Samples(where, model, chosen, X, y, weight=sample_weight)
-        given.measured(model, _own(chosen, given.y), [])  # every target is looked at, and named by its row
+        looked = _own(chosen, given.y)
+        given.measured(model, looked, [])  # every prediction and weight is looked at, and named by its row
         held_out = _held_out(where, validation, len(given.X))
         other = pair(where, "validation", validation) if isinstance(validation, (tuple, list)) else None
         self.valid = other and Samples(f"{where}, validation", model, chosen, *other)
@@ -155,7 +156,8 @@ class Training:
         if held_out:
             order = np.random.default_rng((self.key, 0)).permutation(len(given.X))
             self.train, self.valid = given.rows(order[held_out:]), given.rows(order[:held_out])
-        self.model, self.chosen, self.loss = model, chosen, _own(chosen, self.train.y)
+        self.model, self.chosen = model, chosen
+        self.loss = _own(chosen, self.train.y) if held_out else looked
         if self.loss.learned:
             self.optimizer.add_group({"params": list(self.loss.learned.values())})
         self.watch = Watch(model, self.optimizer, self.loss.learned)

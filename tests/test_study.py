@@ -195,6 +195,11 @@ class TestCompare:
                 LabelError,
                 "expected class labels 0, 1, … for accuracy, got float64 that are no whole",
             ),
+            (
+                (["cross_entropy"], (X, np.where(np.arange(len(X)) == 7, 10**9, 0))),
+                LabelError,
+                "expected class labels 0, 1, … for accuracy, got 1000000000 at row 7, with 60 rows in all; number the",
+            ),
             ((["mse"], "diabets"), ValueError, "did you mean 'diabetes'"),
         ],
     )

@@ -204,6 +204,14 @@ def _reshaping(got: Shape, batch: Shape) -> str:
     return "every prediction needs its target; one column is target.reshape(-1, 1)"
 
 
+def look_at(loss: Loss, target: Any, pred: Shape, dtype: Any) -> None:
+    """Every check of a target beside predictions of this shape, before there are any."""
+    batch = batch_shape(loss, pred)
+    found = as_target(loss, target, Tensor(np.broadcast_to(np.zeros((), dtype), pred)), batch)
+    if found is not None:
+        check_target(loss, found, pred, batch)
+
+
 def check_target(loss: Loss, target: Any, pred: Shape, batch: Shape) -> None:
     """Refuse a target outside the domain of its kind."""
     array = target.data if isinstance(target, Tensor) else target

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from minigrad import MLP, SGD, Tensor, fit, loss, losses
-from minigrad.engine.errors import CheckpointError, ShapeError
+from minigrad.engine.errors import CheckpointError, LabelError, ShapeError
 from minigrad.losses import fitted
 
 P, T = np.array([0.9, 0.6, 0.2, 0.4]), np.array([1.0, 1.0, 0.0, 0.0])
@@ -140,6 +140,24 @@ class TestAParameter:
         assert seen[-1] == 30
         assert history.loss.given["counts"].sum() == 30
         assert "counts" not in counting.given
+        fit(MLP(2, 4, 2, rng=0), (self.X, self.y), loss=counting, epochs=2)
+        assert seen[-2:] == [30, 40]
+
+    @pytest.mark.parametrize("label", [10**9, -1, 2])
+    def test_that_is_fitted_never_sees_targets_that_the_loss_cannot_read(self, label):
+        seen = []
+
+        @loss(pred="logits", target="index")
+        def counting(pred, target, *, counts=fitted(lambda t: seen.append(t) or np.bincount(t))):
+            return -np.sum(pred, -1) * 0
+
+        y = self.y.copy()
+        y[7] = label
+        with pytest.raises(LabelError, match=rf"expected labels 0 … 1, got {label} at row 7"):
+            fit(MLP(2, 4, 2, rng=0), (self.X, y), loss=counting)
+        with pytest.raises(ShapeError, match=r"expected one label per row, \(40,\), got \(40, 1\)"):
+            fit(MLP(2, 4, 2, rng=0), (self.X, self.y[:, None]), loss=counting)
+        assert seen == []
 
     def test_that_is_learned_moves_in_a_copy_of_the_loss(self):
         start = Tensor(0.0, requires_grad=True)
