@@ -4,9 +4,11 @@ import html
 import json
 import re
 import webbrowser
+from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from minigrad import MLP, Linear, Tensor, cli, data, loss, losses, nn
 from minigrad.engine.errors import CheckpointError
@@ -217,6 +219,18 @@ def test_the_first_sentence_is_about_a_mislabelled_point_that_is_surely_wrong(rn
         shown.model.load_state_dict(other)
         earlier.append(float(shown.model(shown.X[[i]]).item()))
     assert z == min(earlier)
+
+
+def test_the_first_picture_of_the_readme_is_the_first_state_of_the_page_and_says_its_sentence():
+    root = Path(__file__).parents[2]
+    said, place, below = re.search(
+        r"^!\[(.*)\]\((.*)\)\n\n\*(.*)\*$", (root / "README.md").read_text(encoding="utf-8"), re.MULTILINE
+    ).groups()
+    assert said == moons()[1].sentence
+    assert below == "`minigrad explore` makes this page; `python docs/pictures.py` makes the picture."
+    with Image.open(root / place) as picture:
+        assert picture.text["Description"] == said
+        assert picture.width == 1800
 
 
 def test_there_are_twelve_snapshots_of_a_training_that_learns_the_moons():
