@@ -7,6 +7,7 @@ the engine differentiates that for a second derivative, and the tests compare wi
 from __future__ import annotations
 
 import math
+from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from minigrad.engine.op import Elementwise, elementwise, op
 from minigrad.engine.sums import row_sum
 
 Array = Any
+common: ContextVar[dict[int, Any] | None] = ContextVar("common", default=None)  # what functions of one array share
 
 
 def _linear(x: Array, weight: Array, bias: Array = None) -> Array:
@@ -108,17 +110,28 @@ elu = elementwise(
 """x above 0, α(e^x − 1) below; slope α at 0. Clevert, Unterthiner, Hochreiter 2016, arXiv:1511.07289."""
 
 
-def _below(z: Array) -> tuple[Array, Array, Any, Array]:
+def _below(z: Array) -> tuple[Array, Array, Array, Array]:
     """Scores less the largest of their row, e to that power but 0 for the largest itself, its place, and their sum.
 
-    What is left of 1 when the largest p is taken away is made of these small terms alone: nothing cancels.
+    What is left of 1 when the largest p is taken away is made of these small terms alone: nothing cancels. The place
+    counts through all entries. Nobody writes into what is returned.
     """
+    known = common.get()
+    if known is None or z.flags.writeable:
+        return _computed_below(z)
+    if id(z) not in known:
+        known[id(z)] = z, _computed_below(z)  # with z itself: no other array can have its id meanwhile
+    return known[id(z)][1]  # type: ignore[no-any-return]
+
+
+def _computed_below(z: Array) -> tuple[Array, Array, Array, Array]:
     rows = z.reshape(-1, z.shape[-1])
-    top = np.arange(len(rows)), rows.argmax(1)
+    top = rows.argmax(1)
+    top += np.arange(0, rows.size, rows.shape[1])
     with np.errstate(invalid="ignore"):  # a row of −inf only: NaN, as the function has no value there
-        low = rows - rows[top][:, None]
+        low = rows - rows.take(top)[:, None]
     others = np.exp(low)
-    others[top] = 0
+    others.put(top, 0)
     return low, others, top, _sums(others)
 
 
@@ -131,8 +144,7 @@ def _sums(rows: Array) -> Array:
 
 def _log_softmax(z: Array) -> Array:
     low, _, _, rest = _below(z)
-    low -= np.log1p(rest)
-    return low.reshape(z.shape)
+    return (low - np.log1p(rest)).reshape(z.shape)
 
 
 def _chances(z: Array) -> tuple[Array, Array]:
@@ -140,7 +152,8 @@ def _chances(z: Array) -> tuple[Array, Array]:
     _, others, top, rest = _below(z)
     p = others / (1 + rest)
     q = 1 - p  # the others have p ≤ ½
-    p[top], q[top] = 1 / (1 + rest[:, 0]), rest[:, 0] / (1 + rest[:, 0])
+    p.put(top, 1 / (1 + rest))
+    q.put(top, rest / (1 + rest))
     return p.reshape(z.shape), q.reshape(z.shape)
 
 
@@ -213,12 +226,13 @@ def _softmax_residual(z: Array, t: Array) -> Array:
     if t.ndim == z.ndim:
         p, q = _chances(z)
         return p * _others(t) - t * q
-    _, p, top, rest = _below(z)
-    p[top] = 1
-    p /= 1 + rest
-    label = top[0], t.reshape(-1)
-    wrong = top[1] != label[1]
-    p[label] = np.where(wrong, p[label] - 1, -rest[:, 0] / (1 + rest[:, 0]))  # −Σ of the others, for the largest
+    _, others, top, rest = _below(z)
+    total, p = 1 + rest, others.copy()
+    p.put(top, 1)
+    label = np.arange(0, p.size, p.shape[1]) + t.reshape(-1)
+    fallen = p.take(label) - total[:, 0]  # p − 1 of the label, times the total; of the largest −Σ of the others
+    p.put(label, np.where(label == top, -rest[:, 0], fallen))
+    p /= total
     return p.reshape(z.shape)
 
 

@@ -26,3 +26,13 @@ def row_sum(a: Any) -> Any:
     whole = a[: blocks * BLOCK].reshape(blocks, BLOCK, a.shape[1])
     partial = (np.ones(BLOCK, a.dtype) @ whole).sum(0, dtype=np.float64)
     return (partial + np.ones(n - blocks * BLOCK, a.dtype) @ a[blocks * BLOCK :]).astype(a.dtype)
+
+
+def total(a: Any) -> float:
+    """The sum of all entries: in float32 of rows of 128 by BLAS, and these added in float64."""
+    n = a.size
+    if n <= 8 * BLOCK or a.dtype != np.float32:
+        return float(np.add.reduce(a, None, np.float64))
+    flat, whole = a.reshape(-1), n // BLOCK * BLOCK
+    rows = flat[:whole].reshape(-1, BLOCK) @ np.ones(BLOCK, a.dtype)
+    return float(np.add.reduce(rows, None, np.float64) + np.add.reduce(flat[whole:], None, np.float64))

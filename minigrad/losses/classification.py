@@ -29,8 +29,9 @@ def _smoothed(target: Array, pred: Array, smoothing: float) -> Array:
 
 def _surprise(lp: Array, target: Array, smoothing: float) -> Array:
     """−Σ q·lp: what q expects to be surprised."""
-    everywhere = np.sum(smoothing / lp.shape[-1] * lp, -1) if smoothing else 0  # 0 · inf: a masked class
-    return 0 - (1 - smoothing) * pick(lp, target) - everywhere
+    if smoothing == 0:  # 0 · inf: a masked class
+        return 0 - pick(lp, target)
+    return 0 - (1 - smoothing) * pick(lp, target) - np.sum(smoothing / lp.shape[-1] * lp, -1)
 
 
 def _cross_entropy_slope(pred: Array, target: Array, *, label_smoothing: float) -> Array:

@@ -285,9 +285,11 @@ def test_a_closed_form_that_breaks_the_contract_is_named_and_changes_no_gradient
         return (pred - target) ** 2
 
     pred = Tensor(z(3), requires_grad=True)
-    value = square(pred, np.ones(3))
     with pytest.raises(PluginError, match=rf"square \(test_calling_errors.py:\d+\): .*{text}"):
-        value.backward()
+        square(pred, np.ones(3))
+    values = square(pred, np.ones(3), reduction="none")
+    with pytest.raises(PluginError, match=rf"square \(test_calling_errors.py:\d+\): .*{text}"):
+        values.backward(np.ones(3))
     assert pred.grad is None
 
 

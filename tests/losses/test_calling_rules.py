@@ -7,6 +7,8 @@ import pytest
 
 from minigrad import Tensor, losses
 from minigrad.engine.errors import DomainError, DTypeError, GradientError, LabelError, ShapeError
+from minigrad.losses import pick
+from minigrad.ops import log_softmax, softmax_residual
 from tests.losses.samples import ONE_LABEL, K, every, on_classes, sampled, uncoupled
 
 pytestmark = pytest.mark.filterwarnings("error")
@@ -350,13 +352,13 @@ def test_the_order_of_the_samples_does_not_matter(name):
 
 @pytest.mark.parametrize("name", every(lambda loss: uncoupled(loss) and loss.grad is not None))
 def test_a_large_batch_which_is_worked_on_in_blocks_gives_what_its_parts_give(name, monkeypatch):
-    from minigrad.losses import calling
+    from minigrad.losses import evaluating
 
     loss, pred, target = sampled(losses.get(name), n=60)
     mask, weight = RNG.uniform(size=60) > 0.3, RNG.uniform(0, 2, 60)
     options = [{}, {"mask": mask}, {"sample_weight": weight, "reduction": "weighted_mean"}, {"reduction": "none"}]
     whole = [loss.value_and_grad(pred, target, **option) for option in options]
-    monkeypatch.setattr(calling, "BLOCK", 16)
+    monkeypatch.setattr(evaluating, "BLOCK", 16)
     for option, expected in zip(options, whole, strict=True):
         value, slope = loss.value_and_grad(pred, target, **option)
         assert close(value, expected[0])
@@ -365,15 +367,44 @@ def test_a_large_batch_which_is_worked_on_in_blocks_gives_what_its_parts_give(na
 
 @pytest.mark.parametrize("name", every(lambda loss: uncoupled(loss) and loss.grad is not None))
 def test_one_sample_without_a_batch_is_never_cut_into_blocks(name, monkeypatch):
-    from minigrad.losses import calling
+    from minigrad.losses import evaluating
 
     loss, pred, target = sampled(losses.get(name), n=1)
     target = None if target is None else np.asarray(target)[0]
     expected = loss.value_and_grad(pred[0], target)
-    monkeypatch.setattr(calling, "BLOCK", 1)
+    monkeypatch.setattr(evaluating, "BLOCK", 1)
     value, slope = loss.value_and_grad(pred[0], target)
     assert value == expected[0]
     assert np.array_equal(slope, expected[1])
+
+
+@pytest.mark.parametrize("name", every(lambda loss: uncoupled(loss) and loss.grad is not None))
+def test_a_second_backward_through_a_kept_graph_gives_the_same_gradient_in_an_array_of_its_own(name):
+    loss, pred, target = sampled(losses.get(name))
+    start = Tensor(pred, requires_grad=True)
+    value = loss(start, target)
+    value.backward(retain_graph=True)
+    first, start.grad = start.grad, None
+    value.backward()
+    assert np.array_equal(first.data, start.grad.data)
+    assert not np.shares_memory(first.data, start.grad.data)
+
+
+def test_what_value_and_slope_share_is_never_taken_for_that_of_another_array():
+    @losses.loss(
+        pred="logits", target="index",
+        grad=lambda pred, target: 2 * softmax_residual(2 * pred, target) + 3 * softmax_residual(3 * pred, target),
+    )  # fmt: skip
+    def twice(pred, target):
+        return -pick(log_softmax(2 * pred), target) - pick(log_softmax(3 * pred), target)
+
+    pred, target = RNG.normal(size=(5, 3)), RNG.integers(0, 3, 5)
+    value, slope = twice.value_and_grad(pred, target)
+    start = Tensor(pred, requires_grad=True)
+    other = twice(start, target, reduction="none").sum() / 5
+    other.backward()
+    assert close(value, other.data)
+    assert close(slope, start.grad.data)
 
 
 def test_weights_too_large_to_be_summed_escape_as_no_warning():
