@@ -13,6 +13,7 @@ from minigrad.engine.fused import (
     softmax,
     softmax_residual,
     softplus,
+    times_exp,
 )
 
 __all__ = [
@@ -28,4 +29,5 @@ __all__ = [
     "softmax",
     "softmax_residual",
     "softplus",
+    "times_exp",
 ]

@@ -62,6 +62,7 @@ softplus = elementwise(lambda x: np.logaddexp(0, x), name="softplus", x=lambda x
 
 
 def _times_exp(a: Array, x: Array) -> Array:
+    x = np.asarray(x, np.result_type(a, x, 1.0))
     limit = math.floor(-math.log(np.finfo(x.dtype).tiny))
     near = np.clip(x, -limit, limit)
     return np.where(a == 0, 0, a * np.exp(near) * np.exp(x - near))

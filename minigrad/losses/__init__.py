@@ -1,17 +1,19 @@
 """What a loss is, and how one is found.
 
 `get("huber", delta=2)` finds a loss by name, `register(loss)` gives one a name in this process, `names()` lists all.
-For authors: `loss`, `pick`, the constraints of parameters (`positive`, `nonnegative`, `between`), and `fitted`.
+For authors: `loss`, `pick` and `of_difference`, the constraints of parameters (`positive`, `nonnegative`, `between`, a
+`Constraint` of their own), and `fitted`.
 """
 
 from minigrad.losses.lookup import add_file, get, isolated, names, problems, register, unregister
 from minigrad.losses.loss import Loss, Owner, loss
 from minigrad.losses.offers import Problem
-from minigrad.losses.parameters import between, fitted, nonnegative, positive
+from minigrad.losses.parameters import Constraint, between, fitted, nonnegative, positive
 from minigrad.losses.registry import hookimpl
-from minigrad.losses.targets import align, pick
+from minigrad.losses.targets import align, of_difference, pick
 
 __all__ = [
+    "Constraint",
     "Loss",
     "Owner",
     "Problem",
@@ -25,6 +27,7 @@ __all__ = [
     "loss",
     "names",
     "nonnegative",
+    "of_difference",
     "pick",
     "positive",
     "problems",

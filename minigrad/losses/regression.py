@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Annotated, Any
 
 import numpy as np
 
-from minigrad.engine.fused import softplus, times_exp
 from minigrad.losses.loss import Loss, loss
 from minigrad.losses.parameters import between, boolean, positive
 from minigrad.losses.registry import hookimpl
+from minigrad.losses.targets import of_difference
+from minigrad.ops import softplus, times_exp
 
 Array = Any
 Full = Annotated[bool, boolean, "whether to add the terms that do not depend on pred"]
-
-
-def _of_difference(f: Callable[[Array], Array], pred: Array, target: Array) -> Array:
-    """A linear f of r, also where r alone is too large for a float."""
-    r = pred - target
-    return np.where(np.abs(r) == math.inf, f(pred) - f(target), f(r))
 
 
 @loss(kinks=(), claims="convex symmetric", grad=lambda pred, target: 2 * (pred - target))
@@ -190,7 +184,7 @@ def quantile(
     Koenker, Bassett 1978, doi:10.2307/1913643.
     """
     slope = _quantile_slope(pred, target, quantile=quantile)
-    return _of_difference(lambda v: slope * v, pred, target)
+    return of_difference(lambda v: slope * v, pred, target)
 
 
 _LANCZOS = (
@@ -238,7 +232,7 @@ def poisson_nll(pred: Array, target: Array, *, full: Full = False) -> Array:
 
 def _error(pred: Array, target: Array, x: Array) -> Array:
     """r·e^x."""
-    return _of_difference(lambda v: times_exp(v, x), pred, target)
+    return of_difference(lambda v: times_exp(v, x), pred, target)
 
 
 def _gaussian_slope(pred: Array, target: Array, *, full: bool) -> Array:

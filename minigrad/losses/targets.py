@@ -1,7 +1,9 @@
-"""Targets: `align` brings a data set's into the form that a loss wants, `pick` reads labels and rows alike."""
+"""Targets: `align` brings a data set's into the form that a loss wants, `pick` and `of_difference` read them."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -67,3 +69,21 @@ def pick(v: Any, target: Any) -> Any:
         return np.sum(target * np.where(target == 0, 0, v), -1)
     rows = v.reshape(-1, v.shape[-1])
     return rows[np.arange(len(rows)), np.reshape(target, -1)].reshape(np.shape(target))
+
+
+def of_difference(f: Callable[[Any], Any], pred: Any, target: Any) -> Any:
+    """A linear f of r = pred − target, also where r alone is too large for a float.
+
+    Args:
+        f: r to c·r, with any factors c that do not depend on r.
+        pred: (...), array or Tensor.
+        target: (...), array or Tensor.
+
+    Returns:
+        (...), f(pred − target).
+
+    >>> of_difference(lambda r: 0.25 * r, np.array([1e308, 3.0]), np.array([-1e308, 1.0]))
+    array([5.e+307, 5.e-001])
+    """
+    r = pred - target
+    return np.where(np.abs(r) == math.inf, f(pred) - f(target), f(r))

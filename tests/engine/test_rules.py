@@ -97,6 +97,8 @@ class TestSingularPoints:
             (ops.sigmoid, np.inf, 0),
             (ops.softplus, -np.inf, 0),
             (ops.softplus, np.inf, 1),
+            (lambda a: ops.times_exp(a, np.inf), 0.0, np.inf),
+            (lambda x: ops.times_exp(0.0, x), np.inf, 0),
             (lambda x: np.logaddexp(x, -np.inf), -np.inf, 0),
             (np.std, [2.0, 2.0, 2.0], [0, 0, 0]),
             (np.max, [1.0, 3.0, 3.0], [0, 0.5, 0.5]),

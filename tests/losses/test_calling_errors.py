@@ -7,7 +7,7 @@ import pytest
 
 from minigrad import Tensor, loss, losses
 from minigrad.engine.errors import DomainError, DTypeError, GradientError, LabelError, PluginError, ShapeError
-from minigrad.losses import positive
+from minigrad.losses import Constraint, positive
 
 get, z = losses.get, np.zeros
 
@@ -212,6 +212,24 @@ def test_a_default_outside_its_own_constraint_is_refused():
         return pred
 
     assert "expected delta > 0, got -1.0; delta is the width; this is the default of 'delta'" in declare(odd)
+
+
+def test_a_constraint_of_an_authors_own_is_held_and_says_itself_what_it_wants():
+    from typing import Annotated
+
+    @loss
+    def blend(
+        pred,
+        target,
+        *,
+        shares: Annotated[list, Constraint("with sum 1", lambda v: v.sum() == 1), "what counts how much"] = (0.5, 0.5),
+    ):
+        return np.asarray(shares)[0] * (pred - target)
+
+    text = "blend: expected shares with sum 1, got [0.5, 0.25]; shares is what counts how much"
+    with pytest.raises(DomainError, match=re.escape(text)):
+        blend.with_(shares=[0.5, 0.25])
+    assert blend([3.0], [1.0], shares=[0.25, 0.75]).item() == 0.5
 
 
 # --- what a function may do wrong when it is asked ------------------------------------------------------------------

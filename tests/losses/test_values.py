@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from minigrad import Tensor, grad, losses
+from minigrad.losses import of_difference
+from minigrad.ops import times_exp
 from minigrad.testing import gradcheck
 from tests.losses.formulas import FORMULAS
 from tests.losses.samples import K, sampled
@@ -147,6 +149,28 @@ def test_a_number_of_numpy_as_a_parameter_leaves_float32_as_it_is(number):
     loss, x = losses.get("huber", delta=number), np.ones(3, np.float32)
     assert loss.function(x, x, **loss.values).dtype == np.float32
     assert str(loss) in ("huber(delta=2)", "huber(delta=2.0)")
+
+
+def test_a_linear_function_of_a_difference_that_is_no_float_may_be_one():
+    pred, target = Tensor(np.array([1e308, -1e308, 3.0]), requires_grad=True), np.array([-1e308, 1e308, 1.0])
+    with np.errstate(over="ignore"):
+        out = of_difference(lambda r: 0.25 * r, pred, target)
+    out.sum().backward()
+    assert out.data.tolist() == [5e307, -5e307, 0.5]
+    assert pred.grad.data.tolist() == [0.25] * 3
+
+
+@pytest.mark.parametrize(
+    ("a", "x", "product"),
+    [
+        (1e-300, 800.0, math.exp(800 - 300 * math.log(10))),
+        (-1e300, -800.0, -math.exp(300 * math.log(10) - 800)),
+        (0.0, 1e308, 0.0),
+    ],
+)
+def test_a_product_with_an_exponential_is_right_where_the_exponential_is_no_float(a, x, product):
+    with np.errstate(all="ignore"):
+        assert times_exp(a, x) == pytest.approx(product, rel=1e-12)
 
 
 def test_pos_weight_may_differ_from_column_to_column():
