@@ -32,7 +32,7 @@ ELEMENTWISE = {
     np.absolute: [(-2.1, -0.2)], np.fabs: [POSITIVE],
     np.maximum: [(0.1, 0.9), ABOVE], np.minimum: [(0.1, 0.9), ABOVE], np.fmax: [ABOVE, UNIT], np.fmin: [ABOVE, UNIT],
     np.sign: [POSITIVE], np.floor: [(0.1, 0.9)], np.ceil: [(0.1, 0.9)], np.rint: [(0.6, 1.4)], np.trunc: [(0.1, 0.9)],
-    np.fix: [(-0.9, -0.1)], np.round: [(0.6, 1.4)], np.around: [(0.6, 1.4)], np.floor_divide: [(1.1, 1.9), (0.75, 1.0)],
+    np.fix: [(-0.9, -0.1)], np.round: [(0.6, 1.4)], np.around: [(0.6, 1.4)], np.floor_divide: [(1.1, 1.45), (0.75, 1.0)],
     ops.relu: [POSITIVE], ops.sigmoid: [WIDE], ops.softplus: [WIDE], ops.silu: [WIDE], ops.gelu: [WIDE],
     ops.leaky_relu: [(-2.1, -0.2)], ops.elu: [(-2.1, -0.2)],
     ops.times_exp: [WIDE, WIDE],
@@ -200,7 +200,7 @@ CALLS = {
         (lambda x: np.linalg.norm(x, axis=-1, keepdims=True), CUBE), *[(lambda x, p=p: np.linalg.norm(x, p, axis=1), SIGNED) for p in (1, 2, 3, 0.5, -1, 1.5, np.inf, -np.inf, 0)],
         *[(lambda x, p=p: np.linalg.norm(x, p), SQUARE) for p in ("fro", "nuc", 1, -1, 2, -2, np.inf, -np.inf)],
         *[(lambda x, p=p: np.linalg.norm(x, p, axis=(2, 0)), CUBE) for p in ("fro", "nuc", 1, 2, np.inf)],
-        (lambda x: np.linalg.norm(x, 3), ROW),
+        *[(lambda x, p=p: np.linalg.norm(x, p), A.T) for p in ("nuc", 2, -2)], (lambda x: np.linalg.norm(x, 3), ROW),
     ],
     np.linalg.inv: [(np.linalg.inv, SQUARE), (np.linalg.inv, STACK)],
     np.linalg.solve: [
@@ -232,12 +232,6 @@ CALLS = {
         (ops.linear, CUBE, between(-1, 1, 4, 2), between(-1, 1, 2)), (lambda w, b: ops.linear(A, w, b), between(-1, 1, 3, 4), between(-1, 1, 4)),
     ],
 }  # fmt: skip
-# Norms made of singular values: their slope is made of singular vectors, which have no rule.
-FIRST_ORDER_ONLY = {
-    f
-    for f, x in CALLS[np.linalg.norm]
-    if (getattr(f, "__defaults__", None) or ("",))[0] in ("nuc", 2, -2) and (x is SQUARE or x is CUBE)
-}
 
 
 def named(key):

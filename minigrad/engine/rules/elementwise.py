@@ -84,16 +84,16 @@ radians = elementwise(np.radians, x=math.pi / 180)
 RULES |= {np.rad2deg: degrees, np.deg2rad: radians}
 
 
-def _over(x, r):
+def over(x, r):
     """x/r, and 0 where r = 0."""
     return np.where(r == 0, 0, x / np.where(r == 0, 1, r))
 
 
-hypot = elementwise(np.hypot, x=lambda x, out: _over(x, out), y=lambda y, out: _over(y, out))  # 0, 0 at (0, 0)
+hypot = elementwise(np.hypot, x=lambda x, out: over(x, out), y=lambda y, out: over(y, out))  # 0, 0 at (0, 0)
 arctan2 = elementwise(  # of a point (y, x): 0, 0 at (0, 0)
     np.arctan2,
-    y=lambda y, x: _over(_over(x, np.hypot(y, x)), np.hypot(y, x)),
-    x=lambda y, x: _over(_over(-y, np.hypot(y, x)), np.hypot(y, x)),
+    y=lambda y, x: over(over(x, np.hypot(y, x)), np.hypot(y, x)),
+    x=lambda y, x: over(over(-y, np.hypot(y, x)), np.hypot(y, x)),
 )
 
 # Functions that choose

@@ -5,7 +5,8 @@ import math
 import numpy as np
 
 from minigrad.engine.arraylike import RULES
-from minigrad.engine.op import data_of, op, sum_to
+from minigrad.engine.op import Op, data_of, op, sum_to
+from minigrad.engine.rules.elementwise import over
 from minigrad.engine.rules.reductions import axes_of, spread, tied
 
 
@@ -56,29 +57,49 @@ RULES[np.linalg.slogdet] = slogdet
 
 
 # Norms: ∂‖x‖/∂x, 0 where the norm is 0
-def _unit(x, out):
-    """x/‖x‖."""
-    return np.where(out == 0, 0, x / np.where(out == 0, 1, out))
-
-
 def _vector_norm(x, out, p):
     """x/‖x‖ for p = 2, else sign(x)·(|x|/‖x‖)^(p−1); 1/k at each of the k largest for p = ∞; p = 0 counts."""
     if p in (None, 2):
-        return _unit(x, out)
+        return over(x, out)
     if p == 0:
         return np.zeros(x.shape, x.dtype)
     if p == 1:
         return np.sign(x)
-    share = np.abs(_unit(x, out))
+    share = np.abs(over(x, out))
     return np.sign(x) * np.where(share == 0, 0, np.where(share == 0, 1, share) ** (p - 1))
 
 
-def _singular(x, out, p, axes):
-    """U diag(w) Vᵀ: w is 1 for every singular value that is not 0 ("nuc"), or 1/k for each of the k extreme ones."""
+def _parts(x, p):
+    """U, σ, Vᵀ, and w: 1 for every σ that is not 0 ("nuc"), or 1/k for each of the k largest (2) or smallest (−2)."""
+    u, s, vt = np.linalg.svd(x, full_matrices=False)
+    return u, s, vt, s > 0 if p == "nuc" else tied(s, np.max(s, -1) if p == 2 else np.min(s, -1), -1)
+
+
+def _polar(x, p):
+    """U diag(w) Vᵀ, the slope of a norm made of singular values ("nuc": the polar factor)."""
+    u, _, vt, w = _parts(x, p)
+    return (u * np.expand_dims(w, -2)) @ vt
+
+
+def _polar_rule(g, x, p):
+    """With h = UᵀgV: U(sym h·Δw/Δσ + skew h·Σw/Σσ)Vᵀ, and what of g lies beside U or V times w/σ."""
+    u, s, vt, w = _parts(x, p)
+    ut, v, w = _t(u), _t(vt), w.astype(s.dtype)
+    i, j = np.expand_dims(s, -1), np.expand_dims(s, -2)
+    wi, wj = np.expand_dims(w, -1), np.expand_dims(w, -2)
+    h = ut @ g @ v
+    turn = (h + _t(h)) / 2 * over(wi - wj, i - j) + (h - _t(h)) / 2 * over(wi + wj, i + j)
+    beside = (g - u @ (ut @ g)) @ (v * over(wj, j)) @ vt + (u * over(wj, j)) @ ut @ (g - (g @ v) @ vt)
+    return u @ turn @ vt + beside
+
+
+polar = Op(_polar, {"x": _polar_rule}, name="polar")
+
+
+def _singular(x, p, axes):
+    """The slope of the sum, or of an extreme, of the singular values of the matrices in two axes."""
     order = [*(i for i in range(x.ndim) if i not in axes), *axes]
-    u, s, vt = np.linalg.svd(np.transpose(x, order), full_matrices=False)
-    w = s > 0 if p == "nuc" else tied(s, np.max(s, -1) if p == 2 else np.min(s, -1), -1)
-    return np.transpose((u * np.expand_dims(w, -2)) @ vt, np.argsort(order))
+    return np.transpose(polar(np.transpose(x, order), p), np.argsort(order))
 
 
 def _norm_rule(g, x, out, ord, axis):
@@ -86,9 +107,9 @@ def _norm_rule(g, x, out, ord, axis):
     axes = axes_of(axis, x.ndim)
     out, g = spread(out, x.shape, axes), spread(g, x.shape, axes)
     if ord is None or ord == "fro":
-        return g * _unit(x, out)
+        return g * over(x, out)
     if len(axes) == 2 and ord in (2, -2, "nuc"):
-        return g * _singular(x, out, ord, axes)
+        return g * _singular(x, ord, axes)
     if len(axes) == 2:  # the largest or smallest sum of a column (±1) or of a row (±∞)
         sums = np.sum(np.abs(x), axes[0] if abs(ord) == 1 else axes[1], keepdims=True)
         return g * np.sign(x) * tied(sums, out, axes)
