@@ -1,100 +1,64 @@
-"""Measure the peers in one run: a process for each, rounds alternating, the median of the ratios per round."""
+"""Measure minigrad and its peers in one run: `python -m benchmarks XS S --peers minigrad numpy torch`."""
 
 import argparse
 import json
-import os
-import statistics
-import subprocess
 import sys
 import time
 
-from benchmarks.peers import CASES, PEERS, described
+from rich.console import Console
 
-WARM_UP = 0.5  # seconds
-
-
-def serve(peer, case):
-    """Inside a peer's process: for each number read, take as many steps and answer with the seconds per step."""
-    try:
-        step = PEERS[peer](case)
-    except ImportError as error:
-        print(json.dumps({"missing": str(error)}), flush=True)
-        return
-    start = time.perf_counter()
-    while time.perf_counter() - start < WARM_UP:
-        step()
-    print(json.dumps({"ready": True}), flush=True)
-    for line in sys.stdin:
-        count = int(line)
-        start = time.perf_counter()
-        for _ in range(count):
-            step()
-        print(json.dumps({"seconds": (time.perf_counter() - start) / count}), flush=True)
+from benchmarks.cases import CASES
+from benchmarks.peers import PEERS
+from benchmarks.report import record, table
+from benchmarks.rounds import measured
 
 
-class Peer:
-    """A peer's process."""
-
-    def __init__(self, name, case, threads):
-        env = {
-            **os.environ,
-            **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), str(threads)),
-        }
-        command = [sys.executable, "-m", "benchmarks", "--serve", name, case]
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=env)
-        self.missing = json.loads(self.process.stdout.readline()).get("missing")
-
-    def measure(self, count):
-        """Seconds per step."""
-        print(count, file=self.process.stdin, flush=True)
-        return json.loads(self.process.stdout.readline())["seconds"]
-
-    def close(self):
-        """End the process."""
-        self.process.stdin.close()
-        self.process.wait()
-
-
-def rounds(case, threads, number, seconds):
-    """Seconds per step by peer, one list entry per round; the peers take turns within a round."""
-    peers = {name: Peer(name, case, threads) for name in PEERS}
-    peers = {name: peer for name, peer in peers.items() if not peer.missing}
-    counts = {name: max(3, int(seconds / peer.measure(3))) for name, peer in peers.items()}
-    taken = {name: [] for name in peers}
-    for _ in range(number):
-        for name, peer in peers.items():
-            taken[name].append(peer.measure(counts[name]))
-    for peer in peers.values():
-        peer.close()
-    return taken
+def arguments():
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("cases", nargs="*", metavar="CASE", help="all unless said, see --list")
+    parser.add_argument("--peers", nargs="+", choices=PEERS, default=list(PEERS), metavar="PEER")
+    parser.add_argument("--rounds", type=int, default=11)
+    parser.add_argument("--seconds", type=float, default=0.2, help="per peer and round")
+    parser.add_argument(
+        "--threads", type=int, nargs="+", default=[1], help="of every peer; of several the better counts"
+    )
+    parser.add_argument(
+        "--clock",
+        choices=["wall", "cpu"],
+        default="wall",
+        help="cpu: of the process alone, where others disturb; 1 thread",
+    )
+    parser.add_argument("--json", metavar="FILE", help="write all rounds to this file")
+    parser.add_argument("--list", action="store_true", help="name cases and peers, measure nothing")
+    return parser
 
 
 def main():
-    """Print, for every case, the time of a step over that of plain NumPy, round by round: median and range."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--cases", nargs="*", choices=CASES, default=list(CASES))
-    parser.add_argument("--rounds", type=int, default=11)
-    parser.add_argument("--seconds", type=float, default=0.2, help="per peer and round")
-    parser.add_argument("--threads", type=int, default=1, help="BLAS threads of every peer")
-    parser.add_argument("--json", help="write all rounds to this file")
-    parser.add_argument("--serve", nargs=2, help=argparse.SUPPRESS)
+    parser = arguments()
     options = parser.parse_args()
-    if options.serve:
-        serve(*options.serve)
-        return
+    console = Console()
+    if options.list:
+        for case in CASES.values():
+            console.print(f"{case.name:8} {case.title}")
+        console.print("peers: " + ", ".join(PEERS))
+        return 0
+    if unknown := [name for name in options.cases if name not in CASES]:
+        parser.error(f"expected cases out of {', '.join(CASES)}, got {unknown[0]}; --list says what they are")
     everything = {}
-    print(f"{options.threads} BLAS thread(s), {options.rounds} rounds of {options.seconds} s")
-    for case in options.cases:
-        taken = everything[case] = rounds(case, options.threads, options.rounds, options.seconds)
-        print(f"{case}: {described(case)}")
-        for name, times in taken.items():
-            ratios = sorted(t / plain for t, plain in zip(times, taken["plain NumPy"], strict=True))
-            time_, ratio = statistics.median(times) * 1e6, statistics.median(ratios)
-            print(f"  {name:<12} {time_:8.1f} µs   {ratio:5.2f} × plain NumPy   ({ratios[0]:.2f} … {ratios[-1]:.2f})")
+    for name in options.cases or CASES:
+        case, start = CASES[name], time.perf_counter()
+        results = measured(case, options.peers, options.threads, options.rounds, options.seconds, options.clock)
+        everything[name] = record(case, results)
+        console.print(table(case, results, options.threads))
+        console.print(
+            f"{options.rounds} rounds of {options.seconds} s each, {time.perf_counter() - start:.0f} s in all\n"
+        )
     if options.json:
         with open(options.json, "w", encoding="utf-8") as file:
-            json.dump(everything, file)
+            json.dump({"cases": everything}, file, indent=1)
+    failed = [r for case in everything.values() for r in case["peers"].values() if r["failed"]]
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -1,0 +1,37 @@
+"""NumPy alone, and the matrix products alone."""
+
+import numpy as np
+
+from benchmarks import plain_numpy
+from benchmarks.cases import batches, he_normal
+from benchmarks.peers.peer import Peer, Task
+
+
+class Plain(Peer):
+    """The yardstick: what it costs to have no library at all."""
+
+    def training(self, weights, biases):
+        return plain_numpy.Step(weights, biases)
+
+
+class Products(Peer):
+    """The matrix products of a step and nothing else, into arrays that are there: no step on this BLAS is faster."""
+
+    def step(self, sizes, n):
+        x, _ = batches(sizes, n)
+        weights, _ = he_normal(sizes)
+        forward = [np.empty((n, w.shape[1]), np.float32) for w in weights]
+        inputs = [x, *(np.ones_like(out) for out in forward[:-1])]
+        slopes = [np.ones_like(out) for out in forward]
+        back = [np.empty_like(a) for a in inputs]
+        grads = [np.empty_like(w) for w in weights]
+
+        def step():
+            for a, w, out in zip(inputs, weights, forward):
+                np.matmul(a, w, out=out)
+            for i in range(len(weights) - 1, -1, -1):
+                np.matmul(inputs[i].T, slopes[i], out=grads[i])
+                if i:
+                    np.matmul(slopes[i], weights[i].T, out=back[i])
+
+        return Task(step, [])

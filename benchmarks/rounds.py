@@ -1,0 +1,101 @@
+"""Rounds: a process for each peer, and they take turns, so that whatever else the machine does hits all alike."""
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+from dataclasses import dataclass, field
+
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "PJRT_NPROC")
+UNSET = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")  # chosen for old builds of OpenBLAS, they slow a current NumPy
+
+
+def environment(threads, clock="wall"):
+    """What every peer's process gets."""
+    kept = {name: value for name, value in os.environ.items() if name not in UNSET}
+    return {**kept, **dict.fromkeys(THREADS, str(threads)), "MINIGRAD_BENCHMARKS_CLOCK": clock}
+
+
+@dataclass
+class Result:
+    """What one peer did in one case: a value for each round, or why there is none."""
+
+    values: dict[int, list[float]] = field(default_factory=dict)  # by threads
+    missing: str = ""
+    failed: str = ""
+
+    def better(self):
+        """The number of threads with the smaller median."""
+        return min(self.values, key=lambda threads: statistics.median(self.values[threads]))
+
+
+class Worker:
+    """A peer's process."""
+
+    def __init__(self, name, case, threads, clock):
+        command = [sys.executable, "-m", "benchmarks.worker", name, case.name, str(threads)]
+        self.process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            env=environment(threads, clock),
+        )
+        self.name, self.threads = name, threads
+
+    def answer(self):
+        """The next line that it says; one that died says so."""
+        while line := self.process.stdout.readline():
+            if line.startswith("{"):
+                return json.loads(line)
+        return {"failed": f"the process ended with exit status {self.process.wait()}"}
+
+    def measure(self, count):
+        print(count, file=self.process.stdin, flush=True)
+        return self.answer()["value"]
+
+    def close(self):
+        self.process.stdin.close()
+        self.process.stdout.close()
+        self.process.wait()
+
+
+def differs(check, reference, tolerance):
+    """Say where a peer's numbers are not those of the reference, or nothing."""
+    for i, (own, other) in enumerate(zip(check, reference)):
+        if not abs(own - other) <= tolerance * max(abs(other), 1e-6):
+            return f"does other work: number {i + 1} is {own:.7g} instead of {other:.7g}"
+    return ""
+
+
+def measured(case, names, threads, rounds, seconds, clock="wall"):
+    """Result by peer. All peers and numbers of threads are there at once, and take turns within a round."""
+    results, reference = {name: Result() for name in names}, []
+    workers = [Worker(name, case, count, clock) for name in names for count in threads]
+    for worker in workers:
+        answer, result = worker.answer(), results[worker.name]
+        check = answer.get("check", [])
+        result.missing = answer.get("missing", "")
+        result.failed = result.failed or answer.get("failed", "") or differs(check, reference, case.tolerance)
+        reference = reference or check
+    live = [w for w in workers if not results[w.name].missing and not results[w.name].failed]
+    counts = {w: max(1, int(seconds / w.measure(1 + (case.kind == "step")))) for w in live}
+    for turn in range(rounds):
+        for worker in live if turn % 2 == 0 else live[::-1]:
+            values = results[worker.name].values.setdefault(worker.threads, [])
+            values.append(worker.measure(counts[worker]))
+    for worker in workers:
+        worker.close()
+    return results
+
+
+def ratios(own, other):
+    """(median, lower quartile, upper quartile) of the ratios round by round, each at its better number of threads."""
+    pairs = zip(own.values[own.better()], other.values[other.better()], strict=True)
+    found = [a / b for a, b in pairs]
+    if len(found) < 2:
+        return found[0], found[0], found[0]
+    low, middle, high = statistics.quantiles(found, n=4, method="inclusive")
+    return middle, low, high
