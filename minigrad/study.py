@@ -30,6 +30,7 @@ from minigrad.training import evaluate, fit
 
 LRS = (1e-3, 3e-3, 1e-2, 3e-2, 1e-1)
 
+ENDS = {"prob": "sigmoid", "log_probs": "log_softmax"}  # what a network ends in, for losses that read no raw outputs
 HELD_OUT = 0.2  # of the training part, to choose learning rate and weights by
 Array = Any
 
@@ -73,7 +74,8 @@ def compare(
             validation part (0.2 of the rest). Inputs are standardised by the training part, targets too unless they
             are classes, or a loss reads them as counts.
         model: hidden layer sizes and all, such as (64, 64, 10), or a function of `rng` that returns a model;
-            one hidden layer of 32 unless given.
+            one hidden layer of 32 unless given. Sizes make an MLP that ends in what each loss reads: raw outputs, or
+            their sigmoid or log_softmax.
         lrs: learning rates; each loss gets the one with its best median validation metric.
         seeds: how many, from 0, or which.
         metric: "accuracy" for classes, else "mae", unless given.
@@ -277,7 +279,7 @@ def _model(task: Task, inputs: int, outputs: int) -> Any:
     sizes = (inputs, 32, outputs) if task.model is None else tuple(task.model)
     if task.loss.heads:
         sizes = (*sizes[:-1], outputs)
-    return MLP(*sizes, rng=task.seed)
+    return MLP(*sizes, output=ENDS.get(task.loss.pred), rng=task.seed)
 
 
 def _ignorant(loss: Loss, y: Array, y_test: Array, outputs: tuple[int, ...], metric: str) -> tuple[float, float]:

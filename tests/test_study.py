@@ -170,6 +170,17 @@ class TestCompare:
         assert found.metric == "accuracy"
         assert found.rows[1].median > max(0.8, found.rows[0].median)
 
+    def test_a_network_ends_in_what_each_loss_reads(self):
+        g = np.random.default_rng(0)
+        X = g.standard_normal((60, 2))
+        options = {"seeds": 1, "lrs": (0.01,), "epochs": 1, "model": (2, 4, 1)}
+        one = compare(["bce_with_logits", "bce"], (X, (X[:, 0] > 0).astype(int)), **options)
+        assert one.row("bce").test_loss == pytest.approx(one.row("bce_with_logits").test_loss, rel=1e-5)
+        options["model"] = (2, 4, 3)
+        many = compare(["cross_entropy", "nll", "kl_div"], (X, g.integers(0, 3, 60)), **options)
+        for name in ("nll", "kl_div"):
+            assert many.row(name).test_loss == pytest.approx(many.row("cross_entropy").test_loss, rel=1e-5)
+
     def test_corrupted_targets_are_training_targets_only(self):
         clean, dirty = (compare(["mse"], (X, Y), corrupt=c, **self.options) for c in (0, 0.2))
         assert clean.rows[0].constant_loss != dirty.rows[0].constant_loss

@@ -95,9 +95,12 @@ def check_pred(loss: Loss, pred: Array) -> None:
     if loss.pred == "prob":
         if (bad := (pred < 0) | (pred > 1)).any():
             at, value = first(bad, pred)
-            raise DomainError(
-                f"{loss}: expected probabilities in [0, 1], got {value:.4g} at {at}; for scores use bce_with_logits"
+            cure = (
+                'of scores take the sigmoid, MLP(…, output="sigmoid")'
+                if loss.coupled
+                else "for scores use bce_with_logits"
             )
+            raise DomainError(f"{loss}: expected probabilities in [0, 1], got {value:.4g} at {at}; {cure}")
     elif loss.pred == "log_probs":
         if (bad := pred > 1e-6).any():
             at, value = first(bad, pred)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import html
 import inspect
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
@@ -77,10 +78,12 @@ class Loss:
     owner: Owner | None = None
     text: str | None = None  # of a sum, which has no name of its own
     parts: tuple[tuple[float, Loss], ...] = ()
+    told: tuple[str, str] | None = None  # a docstring of its own, and the module in which it was written
 
     def __post_init__(self) -> None:
-        for name in ("__doc__", "__module__"):  # so that help() and doctest read the function's
-            object.__setattr__(self, name, getattr(self.function, name))
+        names = ("__doc__", "__module__")  # so that help() and doctest read the function's
+        for name, value in zip(names, self.told or (getattr(self.function, name) for name in names)):
+            object.__setattr__(self, name, value)
         object.__setattr__(self, "__wrapped__", self.function)
 
     # --- calling ---------------------------------------------------------------------------------------------------
@@ -256,15 +259,16 @@ class Loss:
             raise TypeError(f"{self} + …: expected a Loss, got {other!r:.60}; write 0.5 * mse + 0.5 * mae")
         return combine([(1, self), (1, other)])
 
-    def named(self, name: str) -> Loss:
-        """The same loss under a name of its own, which a sum needs to be registered."""
-        return replace(self, name=name, text=None)
+    def named(self, name: str, doc: str = "") -> Loss:
+        """The same loss under a name of its own, which a sum needs to be registered; `doc` is its docstring."""
+        told = (doc, sys._getframe(1).f_globals.get("__name__", "")) if doc else self.told
+        return replace(self, name=name, text=None, told=told)
 
     def _of_parts(self, changed: Callable[[Loss], Loss]) -> Loss:
         """The same sum, of changed parts."""
         made = combine([(a, changed(part)) for a, part in self.parts])
         name, text = (made.name, made.text) if self.text is not None else (self.name, None)
-        return replace(made, name=name, text=text, options=self.options, owner=self.owner)
+        return replace(made, name=name, text=text, options=self.options, owner=self.owner, told=self.told)
 
     # --- identity --------------------------------------------------------------------------------------------------
     @property

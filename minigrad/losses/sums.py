@@ -56,6 +56,7 @@ def combine(parts: list[tuple[float, Loss]]) -> Loss:
         claims=tuple(c for c in first.claims if all(c in loss.claims and a >= 0 for a, loss in parts)),
         kinks=None if None in kinks else tuple(kink for some in kinks for kink in some or ()),
         heads=first.heads, own_link=first.own_link, coupled=coupled, where=first.where, parts=tuple(parts),
+        takes_weight=coupled and all(loss.takes_weight for loss in losses if loss.coupled),
     )  # fmt: skip
 
 

@@ -13,7 +13,7 @@ from minigrad.engine.tensor import Tensor
 from minigrad.nn.arguments import known
 
 Array = Any
-READS = ("labels", "values", "probabilities", "scores")
+READS = ("labels", "values", "probabilities", "scores", "points")
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Metric:
         function: of two arrays, and options by keyword.
         higher_is_better: which direction is good.
         reads: what it compares with the targets: "labels" or "values", of the shape of the targets; "probabilities", of
-            class 1, or rows (n, k) of all classes; "scores", which order the samples in the same way.
+            class 1, or rows (n, k) of all classes; "scores", which order the samples in the same way; "points", (n, d).
         options: keywords of the function that are given already, see `with_`.
     """
 
@@ -61,7 +61,10 @@ class Metric:
             LabelError: a target that is no class label, where it reads labels, probabilities or scores.
             DomainError: a probability outside [0, 1].
         """
-        p, t = pair(self.name, pred, target, rows=self.reads in ("probabilities", "scores"))
+        if self.reads == "points":
+            p, t = points(self.name, pred, target)
+        else:
+            p, t = pair(self.name, pred, target, rows=self.reads in ("probabilities", "scores"))
         if p.dtype.kind == "f" and np.isnan(p).any():
             return float("nan")
         if self.reads == "probabilities":
@@ -129,6 +132,17 @@ def pair(where: str, pred: Any, target: Any, *, rows: bool = False) -> tuple[Arr
         )
     if t.size == 0:
         raise ShapeError(f"{where}: expected at least one sample, got none; is the selection empty?")
+    return p, t
+
+
+def points(where: str, pred: Any, target: Any) -> tuple[Array, Array]:
+    """Points of a space, (n, d), and a label for each."""
+    p, t = as_numbers(where, pred), as_numbers(where, target)
+    if p.ndim != 2 or p.shape[:1] != t.shape or len(t) < 2:
+        raise ShapeError(
+            f"{where}: expected points (n, d) and labels (n,) of at least two samples, got pred {p.shape}, target "
+            f"{t.shape}; each point needs its label, and another to be near"
+        )
     return p, t
 
 

@@ -58,7 +58,12 @@ def _read(metric: Metric, loss: Loss, outputs: Any, target: Array) -> tuple[Arra
     if metric.reads in ("labels", "values"):
         pred = decided(loss, outputs, target, labels=metric.classification)
         return pred, _integral(metric.name, true_labels(pred, target)) if metric.classification else target
-    values = _scored(metric, loss, as_numbers("metrics", outputs))
+    z = as_numbers("metrics", outputs)
+    if metric.reads == "points":
+        labels = true_labels(z[..., 0], target)
+        _fitting(loss, z[..., 0], labels)
+        return z, _integral(metric.name, labels.reshape(z.shape[:-1]))
+    values = _scored(metric, loss, z)
     if not PRED[loss.pred].events and (values.ndim <= target.ndim or values.shape[-1] == 1):
         return _fitting(loss, values, target), _integral(metric.name, target)
     labels = true_labels(values[..., 0], target)

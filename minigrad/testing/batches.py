@@ -91,7 +91,7 @@ def weights(exam: Exam) -> Row:
         return found
     if loss.coupled and not loss.takes_weight:
         return right("weights", "a mask is rows removed; it declares no weights")
-    for reduction in ("sum", "weighted_mean") if not loss.coupled else ("mean",):
+    for reduction in ("sum", "weighted_mean") if not loss.coupled else ("weighted_mean",):
         options = {"sample_weight": TIMES}
         if found := _unequal(loss, exam, pred, target, options, repeats, reduction, "weight 2", "a row twice"):
             return found

@@ -1,11 +1,16 @@
 """Losses that couple the batch, and parameters that are fitted or learned."""
 
+import doctest
+import sys
+
 import numpy as np
 import pytest
 
 from minigrad import MLP, SGD, Tensor, fit, loss, losses
-from minigrad.engine.errors import CheckpointError, LabelError, ShapeError
+from minigrad.engine.errors import CheckpointError, DomainError, LabelError, ShapeError
 from minigrad.losses import fitted
+from minigrad.testing import batches
+from minigrad.testing.exam import Exam
 
 P, T = np.array([0.9, 0.6, 0.2, 0.4]), np.array([1.0, 1.0, 0.0, 0.0])
 assert CheckpointError
@@ -28,6 +33,11 @@ def spread(pred, target):
 
 @loss(coupled=True)
 def variance(pred, target):
+    return np.var(pred - target, axis=0)
+
+
+@loss(pred="prob", target="unit", coupled=True)
+def variance_of_probabilities(pred, target):
     return np.var(pred - target, axis=0)
 
 
@@ -99,6 +109,23 @@ class TestALossThatCouplesTheBatch:
         ):
             total(P, T, reduction="none")
         assert str(total.named("dice_bce")) == "dice_bce"
+
+    def test_has_a_docstring_of_its_own_in_a_sum_with_a_name(self):
+        total = (0.5 * dice + 0.5 * losses.get("bce")).named("dice_bce", "Both.\n\n    >>> 1 + 1\n    2\n")
+        assert "Both." in total.describe()
+        assert total.with_(reduction="sum").fresh().__doc__ == total.__doc__
+        assert [test.name for test in doctest.DocTestFinder().find(total, "both", sys.modules[__name__])] == ["both"]
+        assert total.__module__ == __name__  # doctest looks at what its module has written, not at what it imports
+
+    def test_hands_weights_on_in_a_sum_unless_nobody_can_apply_them(self):
+        said = lambda loss: batches.weights(Exam.of(loss, 0)).text  # noqa: E731
+        assert said(0.5 * dice + 0.5 * losses.get("bce")) == "2 is a row twice, 0 and a mask a row removed"
+        assert said(dice + variance_of_probabilities) == "a mask is rows removed; it declares no weights"
+
+    def test_is_told_to_take_a_sigmoid_where_scores_came(self):
+        text = r'dice: expected probabilities in \[0, 1\], got 2.3 at row 0; of scores take the sigmoid, MLP\(…, output="sigmoid"\)'
+        with pytest.raises(DomainError, match=text):
+            dice([2.3, 0.1], [1, 0])
 
     def test_trains(self):
         X = np.random.default_rng(0).standard_normal((60, 2))

@@ -282,10 +282,33 @@ def test_every_metric_in_the_table_has_its_name_and_a_docstring():
 def test_a_metric_knows_its_direction_and_what_it_reads():
     better = {name for name in metrics.METRICS if metrics.higher_is_better(name)}
     kinds = {f"{name}{end}" for name in ("precision", "recall", "f1") for end in ("", "_macro", "_micro")}
-    assert better == {"accuracy", "balanced_accuracy", "roc_auc", "r2"} | kinds
+    assert better == {"accuracy", "balanced_accuracy", "neighbour_accuracy", "roc_auc", "r2"} | kinds
     assert not any(map(metrics.is_classification, ("mae", "rmse", "r2", "coverage_gap")))
     assert all(map(metrics.is_classification, ("accuracy", "f1", "roc_auc", "log_loss")))
     assert repr(metrics.mae) == "<metric mae, lower is better>"
+
+
+class TestNeighbourAccuracy:
+    def test_is_what_a_plain_search_finds_whatever_the_lengths(self):
+        g = RNG(0)
+        points, labels = g.standard_normal((1500, 3)), g.integers(0, 3, 1500)
+        points[:500] += [4, 0, 0]
+        labels[:500] = 0
+        angles = np.arccos(np.clip(points @ points.T / np.outer(*[np.linalg.norm(points, axis=1)] * 2), -1, 1))
+        np.fill_diagonal(angles, np.inf)
+        expected = np.mean(labels[angles.argmin(1)] == labels)
+        lengths = np.exp(3 * g.standard_normal((1500, 1)))
+        assert metrics.neighbour_accuracy(lengths * points, labels) == expected
+        assert metrics.neighbour_accuracy((1e30 * points).astype(np.float32), labels) == pytest.approx(
+            expected, abs=2e-3
+        )
+
+    def test_shares_among_those_that_are_equally_near(self):
+        assert metrics.neighbour_accuracy([[1, 1]] * 4, [0, 0, 0, 1]) == pytest.approx((3 * 2 / 3 + 0) / 4)
+        assert metrics.neighbour_accuracy([[0, 0], [0, 1], [1, 0]], [0, 0, 1]) == pytest.approx((1 / 2 + 1 / 2 + 0) / 3)
+
+    def test_is_nan_where_a_point_is(self):
+        assert math.isnan(metrics.neighbour_accuracy([[math.nan, 1], [1, 1]], [0, 0]))
 
 
 def test_a_metric_of_ones_own_is_a_function_with_a_name():
@@ -321,10 +344,14 @@ REFUSED = [
     (lambda: metrics.coverage_gap([1.0], [1.0], quantile=2), ValueError, "coverage_gap: expected quantile in (0, 1), got 2"),
     (lambda: metrics.reliability([0.5], [1], bins=0), ValueError, "reliability: expected bins ≥ 1, a whole number, got 0"),
     (lambda: metrics.roc_curve([0.5, 0.6], [1, 1]), ValueError, "roc_curve: expected both classes, got 2 samples of one; take more samples"),
+    (lambda: metrics.neighbour_accuracy([1.0, 2.0], [0, 1]), ShapeError, "neighbour_accuracy: expected points (n, d) and labels (n,) of at least two samples, got pred (2,), target (2,); each point needs its label, and another to be near"),
+    (lambda: metrics.neighbour_accuracy([[1.0, 2.0]], [0]), ShapeError, "at least two samples, got pred (1, 2), target (1,)"),
     (lambda: metrics.get("acuracy"), ValueError, "metrics: expected metric one of accuracy, "),
+    (lambda: metrics.neighbour_accuracy([1.0, 2.0], [0, 1]), ShapeError, "neighbour_accuracy: expected points (n, d) and labels (n,) of at least two samples, got pred (2,), target (2,); each point needs its label, and another to be near"),
+    (lambda: metrics.neighbour_accuracy([[1.0, 2.0]], [0]), ShapeError, "at least two samples, got pred (1, 2), target (1,)"),
     (lambda: metrics.get("acuracy"), ValueError, "got 'acuracy'; did you mean 'accuracy'?"),
     (lambda: metrics.get(3), TypeError, "metrics: expected a name or a Metric, got 3; metrics.Metric(name, function, …)"),
-    (lambda: metrics.Metric("x", len, True, "label"), ValueError, "Metric 'x': expected reads one of labels, values, probabilities, scores, got 'label'; did you mean 'labels'?"),
+    (lambda: metrics.Metric("x", len, True, "label"), ValueError, "Metric 'x': expected reads one of labels, values, probabilities, scores, points, got 'label'; did you mean 'labels'?"),
 ]  # fmt: skip
 
 

@@ -110,6 +110,25 @@ def test_what_does_not_fit_is_refused_by_name(name, loss, outputs, target, error
         measured([name], loss, outputs, target)
 
 
+@pytest.mark.parametrize(
+    "target", [Y, Y[:, None], np.eye(3)[Y], Y.astype(float)], ids=["labels", "column", "rows", "floats"]
+)
+@pytest.mark.parametrize("loss", ["cross_entropy", "triplet_margin"])
+def test_outputs_of_any_loss_are_read_as_points(loss, target):
+    found = measured(["neighbour_accuracy"], loss, [[1.0, 0, 0], [0, 2, 0], [0, 0.1, 0]], target)
+    assert found == {"neighbour_accuracy": 0}
+    found = measured(["neighbour_accuracy"], loss, np.repeat(np.eye(3), 2, 0), np.repeat(target, 2, 0))
+    assert found == {"neighbour_accuracy": 1}
+
+
+def test_pairs_of_points_are_refused():
+    with pytest.raises(
+        ShapeError,
+        match=re.escape("expected outputs that triplet_margin turns into (3,), as the targets are, got (3, 2)"),
+    ):
+        measured(["neighbour_accuracy"], "triplet_margin", np.ones((3, 2, 4)), Y)
+
+
 def test_fit_takes_every_metric_by_name_and_metrics_with_options():
     rng = np.random.default_rng(0)
     X = rng.standard_normal((60, 2)).astype(np.float32)
