@@ -7,8 +7,8 @@ holds), and the equations in `rules/`. `python -m minigrad.engine` lists every f
 from minigrad.engine import fused, rules
 from minigrad.engine.debug import detect_anomaly
 from minigrad.engine.graph import no_grad
-from minigrad.engine.op import elementwise, op
-from minigrad.engine.tensor import Tensor
+from minigrad.engine.op import OWN, elementwise, op
+from minigrad.engine.tensor import RULES, Tensor
 from minigrad.engine.transforms import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
 
 __all__ = [
@@ -27,3 +27,5 @@ __all__ = [
     "value_and_grad",
     "vjp",
 ]
+
+OWN.update(RULES)  # what is registered from here on is somebody else's

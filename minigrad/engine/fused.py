@@ -11,9 +11,11 @@ from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
+from numpy.lib.array_utils import normalize_axis_tuple
 
 from minigrad.engine.normal import density, distribution
 from minigrad.engine.op import Elementwise, elementwise, op
+from minigrad.engine.rules.reductions import rows_of, spread
 from minigrad.engine.sums import row_sum
 
 Array = Any
@@ -208,19 +210,29 @@ softmax = op(
 """e^z / Σ e^z along the last axis."""
 
 
-def _logsumexp(z: Array) -> Array:
-    top = z.max(-1)
-    _, _, _, rest = _below(z)
-    return np.where(np.abs(top) == np.inf, top, top + np.log1p(rest).reshape(top.shape))
+def _logsumexp(z: Array, axis: Any = -1, keepdims: bool = False) -> Array:
+    axes = normalize_axis_tuple(range(z.ndim) if axis is None else axis, z.ndim)
+    rows, _ = rows_of(z, axes)
+    if not rows.shape[1]:
+        rows = np.full((len(rows), 1), -np.inf, z.dtype)  # the sum of nothing is 0
+    top = rows.max(1)
+    _, _, _, rest = _below(rows)
+    out = np.where(np.abs(top) == np.inf, top, top + np.log1p(rest[:, 0]))
+    kept = [1 if i in axes else side for i, side in enumerate(z.shape) if keepdims or i not in axes]
+    return out.reshape(kept)
 
 
-def _logsumexp_rule(g: Array, z: Array) -> Array:
-    none = np.max(z, -1, keepdims=True) == -np.inf
-    return np.expand_dims(g, -1) * np.where(none, 0, softmax(np.where(none, 0, z)))
+def _logsumexp_rule(g: Array, z: Array, axis: Any) -> Array:
+    """The softmax of what was summed."""
+    if not z.size:
+        return np.zeros(z.shape, z.dtype)
+    rows, back = rows_of(z, axis)
+    none = np.max(rows, 1, keepdims=True) == -np.inf
+    return spread(g, z.shape, axis) * back(np.where(none, 0, softmax(np.where(none, 0, rows))))
 
 
 logsumexp = op(_logsumexp, name="logsumexp", z=_logsumexp_rule)
-"""ln Σ e^z along the last axis; −inf with slope 0 for a row of −inf."""
+"""ln Σ e^z along the last axis, or along those that `axis` says (None: all); −inf with slope 0 for −inf only."""
 
 
 def _softmax_residual(z: Array, t: Array) -> Array:

@@ -261,7 +261,11 @@ def explain(error: Exception, op: Op, values: list[Any], kwargs: dict[str, Any])
 
 
 def _expected(error: Exception, op: Op, given: dict[str, Any]) -> str:
-    if "axis" in given and not isinstance(given["axis"], (int, tuple, np.integer, type(None))):
+    axis = given.get("axis")
+    if not all(
+        isinstance(one, (int, np.integer))
+        for one in (axis if isinstance(axis, tuple) else [0 if axis is None else axis])
+    ):
         return "whole numbers as axis"
     if isinstance(error, IndexError) and not isinstance(error, ValueError):
         return "an index that fits the shape"

@@ -3,13 +3,10 @@
 import numpy as np
 
 from minigrad.engine.arraylike import RULES, method
-from minigrad.engine.op import OWN
 from minigrad.engine.rules import contraction, elementwise, indexing, linalg, plain, reductions, shaping
 from minigrad.engine.tensor import Tensor
 
 __all__ = ["contraction", "elementwise", "indexing", "linalg", "plain", "reductions", "shaping"]
-
-OWN.update(RULES)
 
 # Whatever begins with an array is a method, too.
 OTHERS = {

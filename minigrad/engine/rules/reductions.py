@@ -1,6 +1,7 @@
 """Functions that make one number of many: the gradient goes back to each entry that had a part in it."""
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -13,10 +14,10 @@ def axes_of(axis, ndim):
     """The axes that `axis` stands for, counted from the first."""
     if axis is None:
         return tuple(range(ndim))
-    return tuple(a % ndim for a in (axis if isinstance(axis, tuple) else (axis,)))
+    return tuple(a % ndim for a in (axis if isinstance(axis, (tuple, list)) else (axis,)))
 
 
-def spread(g, shape, axis):
+def spread(g: Any, shape: Any, axis: Any) -> Any:
     """Give a reduced array its axes back, with length 1, so that it broadcasts against what was reduced."""
     axes = axes_of(axis, len(shape))
     return np.reshape(g, tuple(1 if i in axes else side for i, side in enumerate(shape)))
@@ -92,7 +93,7 @@ RULES[np.diff] = diff
 
 
 # Products, right also where there are zeros: of what stands before and what stands after, never by division
-def _rows(a, axis):
+def rows_of(a: Any, axis: Any) -> Any:
     """`a` as a matrix whose rows are the entries that belong together, and the way back."""
     axes = axes_of(axis, a.ndim)
     kept = [i for i in range(a.ndim) if i not in axes]
@@ -109,14 +110,14 @@ def _before(rows):
 
 def _prod_rule(g, a, axis):
     """The product of all other entries."""
-    rows, back = _rows(a, axis)
+    rows, back = rows_of(a, axis)
     return spread(g, a.shape, axis) * back(_before(rows) * np.flip(_before(np.flip(rows, 1)), 1))
 
 
 def _cumprod_rule(g, a, axis):
     """Before each entry × s, with s_j = g_j + a_{j+1}·s_{j+1}: what comes after, as far as each result reaches."""
-    rows, back = _rows(a, axis)
-    arrived, _ = _rows(g if axis is not None else np.reshape(g, a.shape), axis)
+    rows, back = rows_of(a, axis)
+    arrived, _ = rows_of(g if axis is not None else np.reshape(g, a.shape), axis)
     later = [arrived[:, -1:]]
     for j in reversed(range(rows.shape[1] - 1)):
         later.append(arrived[:, j : j + 1] + rows[:, j + 1 : j + 2] * later[-1])
