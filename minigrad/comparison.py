@@ -23,7 +23,10 @@ Array = Any
 
 @dataclass(frozen=True)
 class Run:
-    """What came of a task: the validation metric that chooses the learning rate, and the test figures that count."""
+    """What came of a task: the validation metric that chooses the learning rate, and the test figures that count.
+
+    `first_gradient` is ‖∂loss/∂θ‖ of the first batch, at the initial weights.
+    """
 
     loss: str
     lr: float
@@ -37,11 +40,16 @@ class Run:
     curve: tuple[float, ...]
     seconds: float
     constant_validation: float = math.nan
+    first_gradient: float = math.nan
 
 
 @dataclass(frozen=True)
 class Row:
-    """One loss at its best learning rate; `difference`, `low` and `high` are to the first loss, metric minus metric."""
+    """One loss at its best learning rate; `difference`, `low` and `high` are to the first loss, metric minus metric.
+
+    `first_step` is the ratio of the first gradients, that of this loss over that of the first: at one rate of SGD its
+    first step is so much longer.
+    """
 
     loss: str
     lr: float
@@ -54,6 +62,7 @@ class Row:
     low: float | None
     high: float | None
     verdict: str
+    first_step: float | None = None
 
 
 class Comparison:
@@ -98,19 +107,26 @@ class Comparison:
         pairs = zip(self.best(loss), self.best(self.losses[0]), strict=True)
         return np.array([one.test_metric - first.test_metric for one, first in pairs])
 
+    def first_step(self, loss: str) -> float:
+        """How much longer the first gradient of a loss is than that of the first one: the median over the seeds."""
+        pairs = zip(self.best(loss), self.best(self.losses[0]), strict=True)
+        ratios = [one.first_gradient / first.first_gradient for one, first in pairs if first.first_gradient > 0]
+        return _median(ratios) if ratios else math.nan
+
     def row(self, loss: str) -> Row:
         """One line of the table."""
         runs = self.best(loss)
         values = [run.test_metric for run in runs]
-        difference, low, high, verdict = None, None, None, ""
+        difference, low, high, verdict, step = None, None, None, "", None
         if loss != self.losses[0]:
             differences = self.differences(loss)
             difference, interval = _median(differences), metrics.median_interval(differences)
             low, high = interval or (None, None)
             verdict = metrics.verdict(differences, self.losses[0], higher_is_better=self.higher_is_better)
+            step = self.first_step(loss)
         return Row(
             loss, self.best_lr(loss), _median(r.test_loss for r in runs), _median(r.constant_loss for r in runs),
-            _median(values), min(values), max(values), difference, low, high, verdict,
+            _median(values), min(values), max(values), difference, low, high, verdict, step,
         )  # fmt: skip
 
     @property
@@ -133,6 +149,9 @@ class Comparison:
             lost = sum(run.diverged for run in self.runs if run.loss == loss)
             if lost:
                 said.append(f"{loss}: {lost} of {len(self.lrs) * len(self.seeds)} runs diverged.")
+        steps = {loss: self.first_step(loss) for loss in self.losses[1:]}
+        if known := [f"{loss} {step:.3g}" for loss, step in steps.items() if math.isfinite(step)]:
+            said.append(f"The first gradient, {self.losses[0]} = 1: {', '.join(known)}.")
         return said
 
     def __str__(self) -> str:

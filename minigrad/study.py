@@ -240,7 +240,15 @@ def _run(task: Task) -> Run:
     return Run(
         str(task.loss), task.lr, task.seed, history.best.validation[task.metric] if history.rows else math.nan,
         measured["loss"], measured[task.metric], *flat, diverged, curve, history.seconds, flat_held_out,
+        _first_gradient(history),
     )  # fmt: skip
+
+
+def _first_gradient(history: Any) -> float:
+    """‖∂loss/∂θ‖ at the first step, over all weights of the model."""
+    learned = history.loss.learned
+    layers = [norms[0] for name, norms in history.gradient_norm.items() if name not in learned and len(norms)]
+    return math.hypot(*layers) if layers else math.nan
 
 
 def _split(task: Task) -> Any:

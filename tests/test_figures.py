@@ -104,6 +104,13 @@ def test_the_numbers_of_a_race_are_those_of_the_comparison():
     assert numbers["interval of mae"] == [found.row("mae").low, found.row("mae").high]
     assert numbers["best rate of mse"] == found.best_lr("mse")
     assert numbers["n"] == 10
+    assert (numbers["first step of mae"], numbers["first step of huber"]) == (2, 3)
+    assert (
+        fig.axes[0]
+        .get_xlabel()
+        .replace("\n", " ")
+        .endswith("first gradient, mse\u00a0=\u00a01: mae\u00a02, huber\u00a03")
+    )
     scores = np.array([found.score("mae", lr) for lr in found.lrs])
     assert numbers["tolerance of mae"] == (scores <= 1.05 * scores.min()).sum()
     medians = np.median([r.curve for r in found.best("mae")], 0)

@@ -134,7 +134,8 @@ def comparison(
     for (i, name), lr, seed in itertools.product(enumerate(names), lrs, range(seeds)):
         value = scale * (0.5 + shift * i + 0.01 * rng.standard_normal() + 0.01 * abs(np.log10(lr) + 2))
         curve = tuple(value * (1 + np.exp(-np.arange(float(epochs)))))
-        runs.append(Run(name, lr, seed, value, value, value, scale, 0.9 * scale, lr in lost, curve, 0.1, 0.9 * scale))
+        runs.append(Run(name, lr, seed, value, value, value, scale, 0.9 * scale, lr in lost, curve, 0.1, 0.9 * scale,
+                        scale * (1 + i) * (1 + seed)))  # fmt: skip
     return Comparison(runs, names, lrs, range(seeds), metric="mae", title="Made up")
 
 

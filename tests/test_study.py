@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from minigrad import compare, loss
+from minigrad import MLP, compare, data, loss, losses
 from minigrad.comparison import Comparison, Run
 from minigrad.engine.errors import LabelError
 from minigrad.metrics import median_interval, verdict
@@ -180,6 +180,25 @@ class TestCompare:
         many = compare(["cross_entropy", "nll", "kl_div"], (X, g.integers(0, 3, 60)), **options)
         for name in ("nll", "kl_div"):
             assert many.row(name).test_loss == pytest.approx(many.row("cross_entropy").test_loss, rel=1e-5)
+
+    @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+    def test_the_first_gradient_of_c_times_a_loss_is_c_times_as_long_at_every_rate(self, optimizer):
+        mse = losses.get("mse")
+        found = compare([mse, 0.25 * mse], (X, Y), lrs=(0.01, 0.1), seeds=2, epochs=1, optimizer=optimizer)
+        assert found.first_step("0.25 * mse") == pytest.approx(0.25, rel=1e-5)
+        assert "The first gradient, mse = 1: 0.25 * mse 0.25." in str(found)
+        assert found.rows[-1].first_step == found.first_step("0.25 * mse")
+        by_seed = {(run.loss, run.seed, run.first_gradient) for run in found.runs}
+        assert len(by_seed) == 4  # two losses, two seeds: the rate is not yet in it
+
+    def test_the_first_gradient_is_that_of_the_first_batch_at_the_initial_weights(self):
+        found = compare(["mse"], (X, Y), lrs=(0.01,), seeds=(3,), epochs=1, batch_size=100, model=(3, 4, 1))
+        (x, y), _ = data.split(X, Y, rng=3, scale_y=True)
+        rest = np.random.default_rng((3, 2)).permutation(len(y))[round(0.2 * len(y)) :]
+        model = MLP(3, 4, 1, rng=3)
+        losses.get("mse")(model(x[rest]), y[rest, None]).backward()
+        size = np.sqrt(sum((p.grad.data.astype(float) ** 2).sum() for p in model.parameters()))
+        assert found.runs[0].first_gradient == pytest.approx(size, rel=1e-5)
 
     def test_corrupted_targets_are_training_targets_only(self):
         clean, dirty = (compare(["mse"], (X, Y), corrupt=c, **self.options) for c in (0, 0.2))
