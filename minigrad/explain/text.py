@@ -181,7 +181,7 @@ def _kept(trace: Trace) -> list[str]:
     for row in trace.rows:
         factors[row.kind].append(row.factor or 0)
     words = {
-        "activation": f"the activations keep {_percent(prod(factors['activation']))} of it",
+        "activation": f"the activations {_share(prod(factors['activation']))}",
         "linear": f"the weights multiply it by {prod(factors['linear']):.3g}",
         "module": f"the other modules multiply it by {prod(factors['module']):.3g}",
     }
@@ -189,8 +189,15 @@ def _kept(trace: Trace) -> list[str]:
     return [f"{said[0].upper()}{said[1:]}."] if trace.product else []
 
 
-def _percent(share: float) -> str:
-    return f"{100 * share:.2g} %" if 0.001 <= share < 0.995 else f"{share:.2g} times"
+def _share(share: float) -> str:
+    """What is kept: 25 % of it, 1/2941 of it, all of it; smooth ones can make more of it."""
+    if abs(share - 1) < 1e-9:
+        return "keep all of it"
+    if share > 1:
+        return f"multiply it by {share:.4g}"
+    if share >= 0.995:
+        return f"keep {100 * share:.4g} % of it"
+    return f"keep {100 * share:.2g} % of it" if share >= 0.001 else f"keep 1/{digits(1 / share)} of it"
 
 
 def _end(trace: Trace) -> list[str]:

@@ -7,7 +7,7 @@ import re
 import numpy as np
 import pytest
 
-from minigrad import MLP, loss, losses, ops, trace
+from minigrad import MLP, Linear, loss, losses, nn, ops, trace
 from minigrad.explain.text import number
 from tests.explain.nets import batch, every_loss, network
 
@@ -64,6 +64,20 @@ def test_the_sentences_state_the_numbers_of_the_record():
     assert f"The activations keep {100 * slopes:.2g} % of it, the weights multiply it by {weights:.3g}." in said
     against = [row.name for row in found.rows if row.pull is not None and row.pull < 0]
     assert ("pulls against the batch" in said) == bool(against)
+
+
+@pytest.mark.parametrize(
+    ("slope", "said"),
+    [
+        (0.25, "keep 25 % of it"), (0.00034, "keep 1/2941 of it"), (1e-9, "keep 1/1.0e9 of it"), (0.9968, "keep 99.68 % of it"),
+        (1.0, "keep all of it"), (1.05, "multiply it by 1.05"),
+    ],
+)  # fmt: skip
+def test_what_the_activations_keep_is_said_in_words_that_fit_its_size(slope, said):
+    model = nn.Sequential(Linear(1, 1, rng=0), nn.LeakyReLU(slope), Linear(1, 1, rng=1))
+    for layer, weight in ((model.layers[0], -1.0), (model.layers[2], 2.0)):
+        layer.weight.data = np.full((1, 1), weight, np.float32)
+    assert f"The activations {said}, the weights multiply it by 2." in str(trace(model, "mse", [[1.0]], [3.0]))
 
 
 @pytest.mark.parametrize("name", LOSSES)
