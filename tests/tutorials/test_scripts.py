@@ -37,6 +37,11 @@ CLOSED_FORMS = {
         "open_paths": lambda d1, d2: (16 - d1) * (16 - d2) / 256,
     },
     "07_depth": {"sixteen": MEASURED, "four_times": MEASURED},
+    "11_missed_cancer": {
+        "threshold_10": 1 / 11,
+        "price_02": 4,
+        "weighted": lambda z, y, w: (1 + (w - 1) * y) * np.logaddexp(0, z - 2 * z * y),
+    },
     "13_your_own_loss": {"quantile": 4 / 5},
     "15_atlas": {"hinge_kept": 0, "quantile_low": -0.9, "quarter": 0.25},
 }

@@ -1,0 +1,21 @@
+"""What a lesson could not show, it says; what its numbers rest on is computed here a second time."""
+
+import numpy as np
+import pytest
+
+from minigrad import data
+from tests.tutorials.running import LESSONS, run
+
+BY_NUMBER = {path.stem[:2]: path for path in LESSONS}
+TOO_FEW = "4 seeds cannot show a difference; 6 are needed"
+
+
+def test_four_splits_show_no_difference_between_weight_and_threshold_whatever_the_costs():
+    lines = [line for line in run(BY_NUMBER["11"]).stdout.splitlines() if "weighted − moved" in line]
+    assert len(lines) == 4
+    assert all(line.endswith(TOO_FEW) for line in lines)
+
+
+def test_at_the_start_the_malignant_own_what_their_number_and_price_say():
+    pi = np.mean([data.load("breast_cancer", test=0.4, rng=split)[0][1].mean() for split in range(4)])
+    assert run(BY_NUMBER["11"]).read("facts")["share_start"] == pytest.approx(10 * pi / (10 * pi + 1 - pi), abs=0.03)
