@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -13,9 +14,10 @@ import numpy as np
 from minigrad.engine.tensor import Tensor
 from minigrad.losses import Loss
 from minigrad.nn import Module, labels
-from minigrad.optim import Flat, Optimizer
+from minigrad.optim import Optimizer
 
 Array = Any
+SHORT = 4096  # entries of a vector whose squares may be summed in float32
 OVERCONFIDENT = 1.1  # how far the validation loss must rise above its least to be spoken of
 
 
@@ -58,20 +60,26 @@ class Watch:
         name_of = {id(t): name for name, t in learned.items()} | layer_names(model)
         self.layers = list(dict.fromkeys(name_of.values()))
         self.steps: list[Array] = []
-        self._parts: list[tuple[Flat, Array, Array]] = []
+        self._parts: list[tuple[list[list[Array]], Array]] = []
         for flat in (flat for flats in optimizer.flats for flat in flats):
             own = [name_of.setdefault(id(p), f"parameter {i}") for i, p in enumerate(flat.params)]
             self.layers += [name for name in dict.fromkeys(own) if name not in self.layers]
-            belongs = np.array([[name == layer for name in own] for layer in self.layers], float)
-            self._parts.append((flat, np.array([part.start for part in flat.slices]), belongs))
+            belongs = np.array([[name == layer for layer in self.layers] for name in own], float)
+            buffers = (flat.grads, flat.delta, flat.data)
+            self._parts.append(([[buffer[part] for part in flat.slices] for buffer in buffers], belongs))
 
     def look(self) -> None:
         """Record what the step that was just taken had and did: squares of ‖g‖, ‖Δθ‖ and ‖θ‖ by layer."""
         sizes = np.zeros((3, len(self.layers)))
-        for flat, starts, belongs in self._parts:
-            for row, buffer in zip(sizes, (flat.grads, flat.delta, flat.data), strict=True):
-                row[: len(belongs)] += belongs @ np.add.reduceat(np.square(buffer, dtype=np.float64), starts)
+        for views, belongs in self._parts:
+            sizes[:, : belongs.shape[1]] += np.array([[square(v) for v in row] for row in views]) @ belongs
         self.steps.append(sizes)
+
+
+def square(v: Array) -> float:
+    """‖v‖²: of a short vector by BLAS, of a long one, or where a square is too large for its dtype, in float64."""
+    size = float(v.dot(v)) if v.size <= SHORT else math.inf
+    return size if math.isfinite(size) else float(np.add.reduce(np.square(v, dtype=np.float64)))
 
 
 def layer_names(model: Module) -> dict[int, str]:

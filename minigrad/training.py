@@ -26,6 +26,7 @@ from minigrad.losses import Loss
 from minigrad.metrics import Metric
 from minigrad.nn import Module, generator, known
 from minigrad.optim import OPTIMIZERS, Optimizer, Schedule
+from minigrad.planned import Planner
 from minigrad.preflight import preflight
 from minigrad.progress import Progress
 from minigrad.resuming import Resuming
@@ -173,6 +174,7 @@ class Training:
         history, before = self.history, modes_of(self.model)
         self.resuming.begin()
         self.draws = self.model.reseed(self.key, 2) > 0
+        self.planner = Planner(self.model, self.loss, self.optimizer)
         try:
             with Progress(self.epochs, progress) as line, np.errstate(all="ignore"):  # what diverges shows in the loss
                 while self.epoch < self.epochs and not history.stopped:
@@ -232,7 +234,11 @@ class Training:
             yield x, target, weight
 
     def _step(self, x: Array, target: Any, weight: Any) -> float:
-        """The five lines that one would write; returns the loss before the step."""
+        """The five lines that one would write, or from the second on their plan; returns the loss before the step."""
+        planned = self.planner.step(x, target) if weight is None and self.watch.steps else None
+        if planned is not None:
+            self.watch.look()
+            return planned
         value = self.loss(self.model(x), target, sample_weight=weight)
         loss = float(value)
         if not math.isfinite(loss):
@@ -287,6 +293,7 @@ class Training:
         """Give the model the weights that it is to keep, and say what ended the run before its time."""
         history = self.history
         learned = self.loss.learned
+        self.optimizer.zero_grad()
         for name, t in learned.items():
             t.data = self.best[name]
         self.model.load_state_dict({name: array for name, array in self.best.items() if name not in learned})

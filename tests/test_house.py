@@ -27,6 +27,7 @@ LAYERS = [
         "preflight",
         "resuming",
         "training",
+        "planned",
         "progress",
     },
     {"comparison", "journal", "study", "explain", "testing"},

@@ -114,7 +114,7 @@ elu = elementwise(
 
 
 def _below(z: Array) -> tuple[Array, Array, Array, Array]:
-    """Scores less the largest of their row, e to that power but 0 for the largest itself, its place, and their sum.
+    """Scores less the largest of their row, e to that power, the place of the largest, and the sum of the others' e.
 
     What is left of 1 when the largest p is taken away is made of these small terms alone: nothing cancels. The place
     counts through all entries. Nobody writes into what is returned.
@@ -131,11 +131,12 @@ def _computed_below(z: Array) -> tuple[Array, Array, Array, Array]:
     rows = z.reshape(-1, z.shape[-1])
     top = rows.argmax(1)
     top += np.arange(0, rows.size, rows.shape[1])
-    with np.errstate(invalid="ignore"):  # a row of −inf only: NaN, as the function has no value there
-        low = rows - rows.take(top)[:, None]
-    others = np.exp(low)
-    others.put(top, 0)
-    return low, others, top, _sums(others)
+    low = rows - rows.take(top)[:, None]
+    e = np.exp(low)
+    e.put(top, 0)
+    rest = _sums(e)
+    e.put(top, 1)
+    return low, e, top, rest
 
 
 def _sums(rows: Array) -> Array:
@@ -152,11 +153,11 @@ def _log_softmax(z: Array) -> Array:
 
 def _chances(z: Array) -> tuple[Array, Array]:
     """Softmax p and 1 − p, both to full relative accuracy."""
-    _, others, top, rest = _below(z)
-    p = others / (1 + rest)
+    _, e, top, rest = _below(z)
+    total = 1 + rest
+    p = e / total
     q = 1 - p  # the others have p ≤ ½
-    p.put(top, 1 / (1 + rest))
-    q.put(top, rest / (1 + rest))
+    q.put(top, rest / total)
     return p.reshape(z.shape), q.reshape(z.shape)
 
 
@@ -239,13 +240,11 @@ def _softmax_residual(z: Array, t: Array) -> Array:
     if t.ndim == z.ndim:
         p, q = _chances(z)
         return p * _others(t) - t * q
-    _, others, top, rest = _below(z)
-    total, p = 1 + rest, others.copy()
-    p.put(top, 1)
+    _, e, top, rest = _below(z)
+    total = 1 + rest
+    p = e / total
     label = np.arange(0, p.size, p.shape[1]) + t.reshape(-1)
-    fallen = p.take(label) - total[:, 0]  # p − 1 of the label, times the total; of the largest −Σ of the others
-    p.put(label, np.where(label == top, -rest[:, 0], fallen))
-    p /= total
+    p.put(label, np.where(label == top, (rest / -total)[:, 0], p.take(label) - 1))  # of the largest −Σ of the others
     return p.reshape(z.shape)
 
 

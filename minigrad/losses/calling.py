@@ -60,7 +60,7 @@ def call(
         keep = np.broadcast_to(weight != 0, batch) if mask is None else mask & (weight != 0)
     if mask is not None:
         weight = np.where(mask, 1 if weight is None else weight, 0).astype(pred.dtype)
-    divisor = _divisor(reduction, count, weight, batch)
+    divisor = divisor_of(reduction, count, weight, batch)
     if divisor == 0:
         return nothing(pred, ())  # type: ignore[no-any-return]
     target = filled(seen, keep) if keep is not mask else seen
@@ -72,7 +72,7 @@ def call(
     return _as_tensor(laid_out.through(pred), pred.dtype)
 
 
-def _divisor(reduction: str, count: int, weight: Array | None, batch: tuple[int, ...]) -> float | None:
+def divisor_of(reduction: str, count: int, weight: Array | None, batch: tuple[int, ...]) -> float | None:
     """What Σ wL is divided by: n, Σ w or 1; None for no sum."""
     if reduction == "weighted_mean" and weight is not None:
         return float(np.broadcast_to(weight, batch).sum(dtype=np.float64))
@@ -108,7 +108,7 @@ def _coupled(
             f"{loss}: couples the batch and declares no sample_weight; add sample_weight=None to its signature, or "
             "give no weights"
         )
-    divisor = _divisor(reduction, math.prod(values.shape), weight, values.shape)
+    divisor = divisor_of(reduction, math.prod(values.shape), weight, values.shape)
     weighted = values if weight is None else values * weight
     return _as_tensor(weighted if divisor is None else mean(weighted, divisor), pred.dtype)
 

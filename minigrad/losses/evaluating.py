@@ -7,7 +7,7 @@ gradient will be asked for the slope is computed beside the value, while both sh
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -93,11 +93,11 @@ class Call:
         answer, known = 0.0, common.set({})
         try:
             for rows, block in self.blocks(pred):
-                part = pred[rows]
+                part = pred if block is self else pred[rows]
                 values = block.weighted(part)
                 answer += total(values if over == 1 else values / over)
                 if slope is not None:
-                    block.slope_to(slope[rows], part, None)
+                    block.slope_to(slope if block is self else slope[rows], part, None)
                     common.set({})
         finally:
             common.reset(known)
@@ -142,13 +142,14 @@ class Call:
             share = np.broadcast_to(share, self.batch).reshape(self.batch + (1,) * (ndim - len(self.batch)))
         return share
 
-    def blocks(self, pred: Array) -> Iterator[tuple[Any, Call]]:
+    def blocks(self, pred: Array) -> Iterable[tuple[Any, Call]]:
         """The same call on blocks of rows that a cache holds: no row knows of another, unless the loss is coupled."""
         size = pred.size
         if size <= 2 * BLOCK or not self.batch or self.loss.coupled or any(map(np.ndim, self.params.values())):
-            yield ..., self
-            return
-        step = max(1, BLOCK * len(pred) // size)
+            return [(..., self)]
+        return self._cut(pred, max(1, BLOCK * len(pred) // size))
+
+    def _cut(self, pred: Array, step: int) -> Iterator[tuple[Any, Call]]:
         for rows in (slice(i, i + step) for i in range(0, len(pred), step)):
             target = None if self.target is None else self.target[rows]
             weight = self.weight[rows] if self.weight is not None and len(self.weight) > 1 else self.weight

@@ -65,10 +65,10 @@ def pick(v: Any, target: Any) -> Any:
     Returns:
         (...) the picked values.
     """
-    if np.ndim(target) == np.ndim(v):
+    target = target if isinstance(target, (Tensor, np.ndarray)) else np.asarray(target)
+    if target.ndim == v.ndim:
         return np.sum(target * np.where(target == 0, 0, v), -1)
-    rows = v.reshape(-1, v.shape[-1])
-    return rows[np.arange(len(rows)), np.reshape(target, -1)].reshape(np.shape(target))
+    return v.take(np.arange(0, v.size, v.shape[-1]) + target.reshape(-1)).reshape(target.shape)
 
 
 def of_difference(f: Callable[[Any], Any], pred: Any, target: Any) -> Any:

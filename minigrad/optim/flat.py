@@ -12,6 +12,7 @@ from minigrad.engine.graph import now
 from minigrad.engine.tensor import Tensor
 
 Array = Any
+BLOCK = 1 << 14  # entries that are updated at once: values, gradients and state of so many stay in a cache
 
 
 class Flat:
@@ -56,17 +57,21 @@ class Flat:
         return present
 
     def parts(self, present: list[int]) -> Iterator[tuple[slice, int]]:
-        """The slices that one call of the rule may update, with the count of steps: all at once where it can be."""
+        """The slices that one call of the rule may update, with the count of steps: as much as a cache holds."""
         for i in present:
             self.steps[i] += 1
         if len(present) == len(self.params) and min(self.steps) == max(self.steps):
-            yield slice(None), self.steps[0]
+            yield from ((slice(i, i + BLOCK), self.steps[0]) for i in range(0, len(self.data), BLOCK))
         else:
             yield from ((self.slices[i], self.steps[i]) for i in present)
 
-    def apply(self) -> None:
-        """θ ← θ − δ, and tell the graph that the values have changed."""
-        np.subtract(self.data, self.delta, out=self.data)
+    def apply(self, part: slice) -> None:
+        """θ ← θ − δ."""
+        data = self.data[part]
+        np.subtract(data, self.delta[part], out=data)
+
+    def changed(self) -> None:
+        """Tell the graph that the values are no longer those that it saw."""
         moment = now()
         for p in self.params:
             p.edge.changed = moment  # type: ignore[union-attr]  # a parameter is a leaf

@@ -175,23 +175,28 @@ class Optimizer(ABC):
                 for flat in flats
                 if (present := flat.gather())
             ]
-            if self.clip_value is not None or self.clip_norm is not None:
-                self._clip([flat for flat, _, _ in reached])
-            for flat, present, group in reached:
-                flat.adopt()
-                lr = self._rate(group)
-                for part, t in flat.parts(present):
-                    self.update(flat, part, t, lr, group)
-                flat.apply()
-        if reached:
-            self.steps += 1
-            return
+            if reached:
+                self.take(reached)
+                return
         count, name = sum(len(group["params"]) for group in self.groups), type(self).__name__
         warnings.warn(
             f"{name}.step: none of {count} parameters got a gradient. Call backward() before step(); if you did, "
             "was the optimizer built from another model?",
             stacklevel=2,
         )
+
+    def take(self, reached: list[tuple[Flat, list[int], dict[str, Any]]]) -> None:
+        """The step itself, from the gradients in the buffers: flat, the parameters that have one, their group."""
+        if self.clip_value is not None or self.clip_norm is not None:
+            self._clip([flat for flat, _, _ in reached])
+        for flat, present, group in reached:
+            flat.adopt()
+            lr = self._rate(group)
+            for part, t in flat.parts(present):
+                self.update(flat, part, t, lr, group)
+                flat.apply(part)
+            flat.changed()
+        self.steps += 1
 
     def _clip(self, flats: list[Flat]) -> None:
         """Shorten the gradients in the buffers: each entry, then all together; those of the parameters stay."""
