@@ -94,6 +94,8 @@ def huber(
     """
     r = pred - target
     c = np.clip(r, -delta, delta)
+    if np.isinf(r).any():  # r alone is too large for a float, δ|r| need not be
+        return of_difference(lambda v: c * v, pred, target) - 0.5 * c * c
     return c * (r - 0.5 * c)
 
 

@@ -118,7 +118,7 @@ def on_triplets(x):
 GRIDS = {
     "mse": (on_real, [{}]),
     "mae": (on_real, [{}]),
-    "huber": (on_real, [{"delta": 1.0}, {"delta": 1e10}]),
+    "huber": (on_real, [{"delta": 1.0}, {"delta": 0.5}, {"delta": 1e10}]),
     "smooth_l1": (on_real, [{"beta": 1.0}, {"beta": 1e-3}, {"beta": 1e10}]),
     "log_cosh": (on_real, [{}]),
     "quantile": (on_real, [{"quantile": 0.5}, {"quantile": 0.9}]),

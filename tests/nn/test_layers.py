@@ -97,7 +97,7 @@ def test_an_activation_as_a_module_is_the_function(name, kind):
         (nn.ELU(), lambda x: x if x > 0 else math.exp(x) - 1),
         (nn.ELU(0.3), lambda x: x if x > 0 else 0.3 * (math.exp(x) - 1)),
     ],
-    ids=str,
+    ids=lambda value: str(value) if isinstance(value, nn.Module) else None,
 )
 def test_an_activation_is_its_equation_and_keeps_the_dtype(module, equation, dtype):
     x = Tensor(3 * X.astype(dtype), requires_grad=True)
