@@ -233,8 +233,7 @@ def _run(task: Task) -> Run:
         measured = evaluate(model, (X_test, y_test), loss=history.loss, metrics=[task.metric])
     if history.stopped == "interrupted":
         raise KeyboardInterrupt
-    flat = _ignorant(history.loss, y, y_test, outputs, task.metric)
-    flat_held_out = _ignorant(history.loss, y, held_out[1], outputs, task.metric)[1]
+    flat, (_, flat_held_out) = _ignorant(history.loss, y, outputs, task.metric, y_test, held_out[1])
     curve = tuple(row.validation[task.metric] for row in history.rows)
     diverged = not history.finite
     return Run(
@@ -290,8 +289,12 @@ def _model(task: Task, inputs: int, outputs: int) -> Any:
     return MLP(*sizes, output=ENDS.get(task.loss.pred), rng=task.seed)
 
 
-def _ignorant(loss: Loss, y: Array, y_test: Array, outputs: tuple[int, ...], metric: str) -> tuple[float, float]:
-    """Loss and metric, on the test part, of the best prediction that ignores the inputs."""
-    train, test = (align(loss, target, outputs, np.float64) for target in (y, y_test))
-    rows = np.broadcast_to(constant(loss, train, outputs), (len(y_test), *outputs)).copy()
-    return loss(rows, test).item(), metrics.measure([metrics.get(metric)], loss, rows, y_test)[metric]
+def _ignorant(
+    loss: Loss, y: Array, outputs: tuple[int, ...], metric: str, *parts: Array
+) -> Iterator[tuple[float, float]]:
+    """Loss and metric, on the targets of each part, of the best prediction that ignores the inputs."""
+    c = constant(loss, align(loss, y, outputs, np.float64), outputs)
+    for part in parts:
+        rows = np.broadcast_to(c, (len(part), *outputs)).copy()
+        value = loss(rows, align(loss, part, outputs, np.float64)).item()
+        yield value, metrics.measure([metrics.get(metric)], loss, rows, part)[metric]

@@ -132,6 +132,14 @@ def test_what_comes_back_is_read_only():
             assert not array.flags.writeable
 
 
+def test_the_file_of_a_shipped_set_is_read_once(monkeypatch):
+    (X, y), _ = data.load("diabetes", rng=0)
+    monkeypatch.setattr("minigrad.data.sets.read", lambda *_, **__: pytest.fail("read again"))
+    (again, labels), _ = data.load("diabetes", rng=0)
+    assert (again == X).all()
+    assert (labels == y).all()
+
+
 def test_a_constant_column_becomes_zero_and_no_nan():
     (X, _), _ = data.split(np.ones((10, 2)), np.arange(10), rng=0)
     assert np.array_equal(X, np.zeros_like(X))

@@ -5,9 +5,10 @@ import math
 import numpy as np
 import pytest
 
-from minigrad import losses
+from minigrad import loss, losses
 from minigrad.losses.constant import constant
 from minigrad.losses.kinds import PRED
+from minigrad.ops import softmax
 
 RNG = np.random.default_rng(0)
 Y = RNG.standard_normal((41, 1)) * 3 + 1
@@ -223,3 +224,16 @@ def test_a_loss_that_falls_for_ever_ends_in_numbers():
         ("kl_div", np.eye(3)[[0, 0, 1]], (3,)),
     ]:
         assert np.isfinite(constant(losses.get(name), target, outputs)).all()
+
+
+def test_targets_that_repeat_are_looked_at_once_and_count_as_often_as_they_stand_there():
+    seen, labels = [], np.repeat([0, 1, 2], [100, 200, 700])
+
+    @loss(pred="logits", target="index")
+    def watched(pred, target):
+        seen.append(len(target))
+        return losses.get("cross_entropy").function(pred, target)
+
+    found = constant(watched, labels, (3,))
+    assert softmax(found) == pytest.approx([0.1, 0.2, 0.7], abs=1e-9)
+    assert max(seen) == 3
