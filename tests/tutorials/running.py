@@ -75,7 +75,7 @@ def environment(home, **more):
         "PYTHONPATH": os.pathsep.join([str(custom), str(ROOT)]),
         "PYTHONDONTWRITEBYTECODE": "1",
         "MPLBACKEND": "Agg",
-        "OMP_NUM_THREADS": "2",
+        "OMP_NUM_THREADS": "1",  # two lessons run at a time
         "LANG": "C.UTF-8",
         "MINIGRAD_PLUGINS": "",
         **more,

@@ -69,7 +69,7 @@ class TestEveryLesson:
 
     def test_says_on_top_what_it_asks_and_what_it_takes(self, path):
         lines = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))).splitlines()
-        assert lines[0].endswith(".")
+        assert lines[0].endswith((".", "?"))
         assert [line.partition(":")[0] for line in lines[2:] if line[0] != " "] == FIELDS
         assert lines[2].endswith("?")
         assert re.fullmatch(r"Takes: \d+ seconds?\.", lines[-1])

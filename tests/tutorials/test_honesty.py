@@ -19,3 +19,9 @@ def test_four_splits_show_no_difference_between_weight_and_threshold_whatever_th
 def test_at_the_start_the_malignant_own_what_their_number_and_price_say():
     pi = np.mean([data.load("breast_cancer", test=0.4, rng=split)[0][1].mean() for split in range(4)])
     assert run(BY_NUMBER["11"]).read("facts")["share_start"] == pytest.approx(10 * pi / (10 * pi + 1 - pi), abs=0.03)
+
+
+def test_three_splits_show_no_difference_between_the_losses_that_hear_wrong_labels_and_the_one_that_does_not():
+    lines = [line for line in run(BY_NUMBER["08"]).stdout.splitlines() if "minus that of" in line]
+    assert len(lines) == 2
+    assert all(line.endswith("3 seeds cannot show a difference; 6 are needed") for line in lines)

@@ -37,6 +37,7 @@ CLOSED_FORMS = {
         "open_paths": lambda d1, d2: (16 - d1) * (16 - d2) / 256,
     },
     "07_depth": {"sixteen": MEASURED, "four_times": MEASURED},
+    "08_who_drives": {"thrown_out": MEASURED, "slow_start": MEASURED},
     "11_missed_cancer": {
         "threshold_10": 1 / 11,
         "price_02": 4,
