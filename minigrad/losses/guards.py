@@ -44,10 +44,9 @@ def check_option(loss: Loss, name: str, value: Any) -> Any:
 def check_keywords(loss: Loss, extra: tuple[Any, ...]) -> None:
     """Everything after (pred, target) goes by keyword."""
     if extra:
-        names = [*loss.params, "reduction", "sample_weight"]
         raise TypeError(
             f"{loss}: expected pred and target by position and the rest by keyword, got {extra[0]!r:.40} as a third; "
-            f"write {names[0]}=…"
+            f"write {next(iter(loss.params), 'reduction')}=…"
         )
 
 
@@ -95,11 +94,7 @@ def check_pred(loss: Loss, pred: Array) -> None:
     if loss.pred == "prob":
         if (bad := (pred < 0) | (pred > 1)).any():
             at, value = first(bad, pred)
-            cure = (
-                'of scores take the sigmoid, MLP(…, output="sigmoid")'
-                if loss.coupled
-                else "for scores use bce_with_logits"
-            )
+            cure = 'MLP(…, output="sigmoid") gives them' if loss.coupled else "for scores use bce_with_logits"
             raise DomainError(f"{loss}: expected probabilities in [0, 1], got {value:.4g} at {at}; {cure}")
     elif loss.pred == "log_probs":
         if (bad := pred > 1e-6).any():

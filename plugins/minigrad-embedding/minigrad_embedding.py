@@ -44,28 +44,42 @@ def _unit(v: Array) -> Array:
     return _polar(v)[0]
 
 
+_length = op(
+    lambda v: np.linalg.norm(v / _largest(v), axis=-1) * _largest(v)[..., 0],
+    name="length",
+    v=lambda g, v: np.expand_dims(g, -1) * _unit(v),
+)
+"""The Euclidean length along the last axis, of entries of any size; slope 0 where it is 0."""
+
+
 # --- pairs ------------------------------------------------------------------------------------------------------------
-def _pair(pred: Array) -> tuple[Array, Array]:
-    """The direction from b to a, and the distance; items may lie farther apart than the largest float."""
-    far = (np.abs(pred) > np.finfo(pred.dtype).max / 4).any((-2, -1))[..., None, None]
-    v = np.where(far, 0.25 * pred, pred)
-    unit, length, size = _polar(v[..., 0, :] - v[..., 1, :])
-    distance = size * length
-    return unit, np.where(far[..., 0], 4 * distance, distance)[..., 0]
+def _gap(pred: Array) -> tuple[Array, Array]:
+    """What leads from b to a, and its length; a quarter of it where all of it would be no float."""
+    v, quarter = pred[..., 0, :] - pred[..., 1, :], 0.25 * pred[..., 0, :] - 0.25 * pred[..., 1, :]
+    far = (np.abs(v) == math.inf).any(-1)
+    v = np.where(far[..., None], quarter, v)
+    return v, np.where(far, 4 * _length(v), _length(v))
+
+
+def _strain(pred: Array, target: Array, pos_margin: float, neg_margin: float) -> tuple[Array, Array]:
+    """How far a pair is from where it is left alone, < 0 if it is too near; and what leads from b to a."""
+    gap, distance = _gap(pred)
+    far, near = distance - pos_margin, distance - neg_margin
+    return np.where(target > 0, np.where(far > 0, far, 0), np.where(near < 0, near, 0)), gap
 
 
 def _contrastive_slope(pred: Array, target: Array, *, pos_margin: float, neg_margin: float) -> Array:
-    unit, distance = _pair(pred)
-    far, near = distance - pos_margin, neg_margin - distance
-    pull = np.where(target > 0, np.where(far > 0, 2 * far, 0), np.where(near > 0, -2 * near, 0))[..., None]
-    return np.stack([pull * unit, -pull * unit], -2)
+    strain, gap = _strain(pred, target, pos_margin, neg_margin)
+    way = _unit(gap)
+    pull = 2 * np.where(way == 0, 0, strain[..., None] * way)  # 0 · inf, of points at both ends of the floats
+    return np.stack([pull, -pull], -2)
 
 
 @loss(
     pred="embedding",
     target="binary",
     heads="first second",
-    kinks=lambda pred, target, *, pos_margin, neg_margin: np.where(target > 0, 1, _pair(pred)[1]),
+    kinks=lambda pred, target, *, pos_margin, neg_margin: np.where(target > 0, 1, _gap(pred)[1]),
     grad=_contrastive_slope,
 )
 def contrastive(
@@ -94,9 +108,8 @@ def contrastive(
 
     Hadsell 2006, doi:10.1109/CVPR.2006.100.
     """
-    _, distance = _pair(pred)
-    far, near = distance - pos_margin, neg_margin - distance
-    return np.where(target > 0, np.where(far > 0, far, 0), np.where(near > 0, near, 0)) ** 2
+    strain, _ = _strain(pred, target, pos_margin, neg_margin)
+    return strain * strain
 
 
 # --- batches in which all are compared with all -----------------------------------------------------------------------

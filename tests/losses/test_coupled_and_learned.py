@@ -123,7 +123,7 @@ class TestALossThatCouplesTheBatch:
         assert said(dice + variance_of_probabilities) == "a mask is rows removed; it declares no weights"
 
     def test_is_told_to_take_a_sigmoid_where_scores_came(self):
-        text = r'dice: expected probabilities in \[0, 1\], got 2.3 at row 0; of scores take the sigmoid, MLP\(…, output="sigmoid"\)'
+        text = r'dice: expected probabilities in \[0, 1\], got 2.3 at row 0; MLP\(…, output="sigmoid"\) gives them'
         with pytest.raises(DomainError, match=text):
             dice([2.3, 0.1], [1, 0])
 
