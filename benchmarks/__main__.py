@@ -4,18 +4,24 @@ import argparse
 import json
 import sys
 import time
+from fnmatch import fnmatchcase
 
 from rich.console import Console
 
-from benchmarks.cases import CASES
+from benchmarks.cases import CASES, GROUPS, USUAL
 from benchmarks.peers import PEERS
-from benchmarks.report import record, table
+from benchmarks.programs import PROGRAMS, compared
+from benchmarks.report import described, machine, record, table
 from benchmarks.rounds import measured
+
+ALL = CASES | PROGRAMS
 
 
 def arguments():
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("cases", nargs="*", metavar="CASE", help="all unless said, see --list")
+    parser.add_argument(
+        "cases", nargs="*", metavar="CASE", help="names, patterns such as 'huber@*', or groups; see --list"
+    )
     parser.add_argument("--peers", nargs="+", choices=PEERS, default=list(PEERS), metavar="PEER")
     parser.add_argument("--rounds", type=int, default=11)
     parser.add_argument("--seconds", type=float, default=0.2, help="per peer and round")
@@ -33,30 +39,53 @@ def arguments():
     return parser
 
 
+def chosen(parser, words):
+    """The cases that some words mean: groups, names, patterns; the usual ones without any."""
+    found = {}
+    for word in words or [*USUAL, *PROGRAMS]:
+        names = [case.name for case in GROUPS.get(word, [])] or [name for name in ALL if fnmatchcase(name, word)]
+        if not names:
+            parser.error(f"expected cases, got {word!r}, which is none; --list names them")
+        found |= dict.fromkeys(names)
+    return [ALL[name] for name in found]
+
+
+def listed(console):
+    """What there is."""
+    for case in ALL.values():
+        if case.name not in {c.name for c in GROUPS["losses"]}:
+            console.print(f"{case.name:12} {case.title}", soft_wrap=True, highlight=False)
+    console.print(
+        "\nLOSS@SIZE    a loss, forward and backward: " + ", ".join(c.name for c in GROUPS["losses"][::6]), "…"
+    )
+    console.print("groups       " + ", ".join(GROUPS))
+    console.print("peers        " + ", ".join(PEERS))
+
+
 def main():
     parser = arguments()
     options = parser.parse_args()
     console = Console()
     if options.list:
-        for case in CASES.values():
-            console.print(f"{case.name:8} {case.title}")
-        console.print("peers: " + ", ".join(PEERS))
+        listed(console)
         return 0
-    if unknown := [name for name in options.cases if name not in CASES]:
-        parser.error(f"expected cases out of {', '.join(CASES)}, got {unknown[0]}; --list says what they are")
-    everything = {}
-    for name in options.cases or CASES:
-        case, start = CASES[name], time.perf_counter()
-        results = measured(case, options.peers, options.threads, options.rounds, options.seconds, options.clock)
-        everything[name] = record(case, results)
+    cases = chosen(parser, options.cases)
+    everything = {"machine": machine(), "settings": vars(options), "cases": {}}
+    console.print(described(everything["machine"]), highlight=False, soft_wrap=True)
+    console.print(f"clock: {options.clock}; OPENBLAS_CORETYPE is unset for all\n", highlight=False)
+    for case in cases:
+        start = time.perf_counter()
+        if case.name in PROGRAMS:
+            results = compared(case, options.peers, options.threads, options.rounds, options.clock)
+        else:
+            results = measured(case, options.peers, options.threads, options.rounds, options.seconds, options.clock)
+        everything["cases"][case.name] = record(case, results)
         console.print(table(case, results, options.threads))
-        console.print(
-            f"{options.rounds} rounds of {options.seconds} s each, {time.perf_counter() - start:.0f} s in all\n"
-        )
-    if options.json:
-        with open(options.json, "w", encoding="utf-8") as file:
-            json.dump({"cases": everything}, file, indent=1)
-    failed = [r for case in everything.values() for r in case["peers"].values() if r["failed"]]
+        console.print(f"{options.rounds} rounds, {time.perf_counter() - start:.0f} s\n", highlight=False)
+        if options.json:
+            with open(options.json, "w", encoding="utf-8") as file:
+                json.dump(everything, file, indent=1)
+    failed = [r for case in everything["cases"].values() for r in case["peers"].values() if r["failed"]]
     return 1 if failed else 0
 
 

@@ -64,3 +64,44 @@ class Step:
         loss, slopes = gradients(self.weights, self.biases, x, y)
         self.adam.step(slopes)
         return loss
+
+
+def chain(x, w, b, links):
+    """The sum after x → tanh(w·x + b) so many times, and its gradients in x, w and b."""
+    values = [x]
+    for _ in range(links):
+        values.append(np.tanh(w * values[-1] + b))
+    g, grad_w, grad_b = np.ones_like(x), np.zeros_like(w), np.zeros_like(b)
+    for before, after in zip(values[-2::-1], values[:0:-1]):
+        g = g * (1 - after * after)
+        grad_w += g * before
+        grad_b += g
+        g = g * w
+    return values[-1].sum(), [g, grad_w, grad_b]
+
+
+def hessian_times(weights, biases, x, y, along_w, along_b):
+    """H·v for v = (along_w, along_b): every quantity of the two passes together with its derivative in that direction.
+
+    Pearlmutter 1994, doi:10.1162/neco.1994.6.1.147.
+    """
+    activations, changes = [x], [np.zeros_like(x)]
+    for i, (w, b, vw, vb) in enumerate(zip(weights, biases, along_w, along_b)):
+        z, dz = activations[-1] @ w + b, changes[-1] @ w + activations[-1] @ vw + vb
+        if i < len(weights) - 1:
+            z, dz = np.maximum(z, 0), dz * (z > 0)
+        activations.append(z)
+        changes.append(dz)
+    z, dz = activations.pop(), changes.pop()
+    _, g = cross_entropy(z, y)
+    p = g.copy()
+    p[np.arange(len(y)), y] += 1 / len(y)
+    dg = p * (dz - len(y) * (p * dz).sum(1, keepdims=True))
+    out_w, out_b = [], []
+    for i in reversed(range(len(weights))):
+        out_w.insert(0, changes[i].T @ g + activations[i].T @ dg)
+        out_b.insert(0, dg.sum(0))
+        if i:
+            on = activations[i] > 0
+            g, dg = (g @ weights[i].T) * on, (dg @ weights[i].T + g @ along_w[i].T) * on
+    return out_w + out_b

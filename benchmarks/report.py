@@ -1,14 +1,27 @@
 """What was measured, as a table and as JSON."""
 
+import json
+import os
+import platform
 import statistics
+import subprocess
+import sys
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from benchmarks.peers import PEERS
-from benchmarks.rounds import ratios
+from benchmarks.rounds import environment, ratios
 
-AGAINST = {"NumPy": ["numpy"], "PyTorch": ["torch", "torch-fused"], "JAX": ["jax"]}  # of several, the quickest
+AGAINST = {
+    "NumPy": ["numpy"],
+    "PyTorch": ["torch", "torch-fused"],
+    "JAX": ["jax"],
+    "pluggy": ["pluggy"],
+}  # of several, the quickest
 
 
 def amount(value, unit):
@@ -16,6 +29,11 @@ def amount(value, unit):
     steps = [("s", 1), ("ms", 1e-3), ("µs", 1e-6)] if unit == "s" else [("MB", 1e6), ("kB", 1e3)]
     name, size = next(((name, size) for name, size in steps if value >= size), steps[-1])
     return f"{value / size:.3g} {name}"
+
+
+def named(name):
+    """A peer's name in words."""
+    return PEERS[name][0] if name in PEERS else name
 
 
 def best(results, names):
@@ -42,9 +60,55 @@ def table(case, results, threads):
             middle, low, high = ratios(result, other)
             spread = f" ({low:.2f}–{high:.2f})" if i == 0 and other is not result else ""
             shares.append("1" + " " * 12 * (i == 0) if other is result else f"{middle:.2f}{spread}")
-        out.add_row(PEERS[name][0], *times, *shares)
-    out.caption = "\n".join(f"{PEERS[n][0]}: {r.missing or r.failed}" for n, r in results.items() if not r.values)
+        out.add_row(named(name), *times, *shares)
+    out.caption = "\n".join(f"{named(n)}: {r.missing or r.failed}" for n, r in results.items() if not r.values)
     return out
+
+
+def machine():
+    """What the measurements were made on, and with."""
+    versions = {}
+    for name in ("numpy", "torch", "jax", "jaxlib", "optax", "autograd", "mygrad", "scikit-learn", "pluggy"):
+        with suppress(PackageNotFoundError):
+            versions[name] = version(name)
+    return {
+        "system": platform.platform(),
+        "processor": processor(),
+        "cores": os.cpu_count(),
+        "python": platform.python_version(),
+        "versions": versions,
+        "blas": blas(),
+        "load": list(os.getloadavg()) if hasattr(os, "getloadavg") else [],
+    }
+
+
+def processor():
+    """The name of the processor."""
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    return next(
+        (line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.processor()
+    )
+
+
+def blas():
+    """The library behind NumPy's products and the kernels that it chose, in a process as the peers have it."""
+    code = "import numpy, threadpoolctl, json; print(json.dumps(threadpoolctl.threadpool_info()[0]))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment(1), check=False)
+    if done.returncode:
+        return "unknown: threadpoolctl is not installed"
+    found = json.loads(done.stdout)
+    return f"{found['internal_api']} {found['version']}, kernels {found.get('architecture')}"
+
+
+def described(machine):
+    """The machine in two lines."""
+    parts = ", ".join(f"{name} {number}" for name, number in machine["versions"].items())
+    load = ", ".join(f"{x:.1f}" for x in machine["load"])
+    return (
+        f"{machine['processor']}, {machine['cores']} cores, {machine['system']}, load {load}\n"
+        f"Python {machine['python']}, {parts}; NumPy's BLAS: {machine['blas']}"
+    )
 
 
 def record(case, results):

@@ -5,6 +5,7 @@ import os
 import statistics
 import subprocess
 import sys
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "PJRT_NPROC")
@@ -15,6 +16,20 @@ def environment(threads, clock="wall"):
     """What every peer's process gets."""
     kept = {name: value for name, value in os.environ.items() if name not in UNSET}
     return {**kept, **dict.fromkeys(THREADS, str(threads)), "MINIGRAD_BENCHMARKS_CLOCK": clock}
+
+
+@contextmanager
+def pinned(threads):
+    """Processes that are started here have so many cores, if the system can do that: the limit that all obey."""
+    if not hasattr(os, "sched_setaffinity"):
+        yield
+        return
+    cores = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, sorted(cores)[-threads:])
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, cores)
 
 
 @dataclass
@@ -34,15 +49,10 @@ class Worker:
     """A peer's process."""
 
     def __init__(self, name, case, threads, clock):
-        command = [sys.executable, "-m", "benchmarks.worker", name, case.name, str(threads)]
-        self.process = subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-            env=environment(threads, clock),
-        )
+        command = [sys.executable, "-m", "benchmarks.worker", name, case.name]
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+        with pinned(threads):
+            self.process = subprocess.Popen(command, **pipes, text=True, env=environment(threads, clock))
         self.name, self.threads = name, threads
 
     def answer(self):

@@ -11,6 +11,9 @@ PEERS = {
     "torch-fused": ("PyTorch, fused Adam", "torch.Fused"),
     "torch-compile": ("PyTorch, compiled", "torch.Compiled"),
     "jax": ("JAX jit", "jax.Jax"),
+    "autograd": ("HIPS autograd", "autograd.Autograd"),
+    "mygrad": ("MyGrad", "mygrad.MyGrad"),
+    "sklearn": ("scikit-learn", "sklearn.Sklearn"),
 }
 
 
