@@ -14,7 +14,7 @@ import numpy as np
 from minigrad.engine.errors import GradientError
 from minigrad.engine.graph import recording
 from minigrad.engine.tensor import Tensor, frozen, wrap
-from minigrad.losses import guards
+from minigrad.losses import guards, weighing
 from minigrad.losses.evaluating import Call, closed, filled, mean, nothing
 from minigrad.losses.guards import batch_shape
 
@@ -38,10 +38,11 @@ def call(
             f"{loss}: expected pred to require gradients, got only target; minigrad takes (pred, target): exchange "
             "them, or use target.detach()"
         )
+    guards.check_representable(loss, pred.dtype)
     batch = batch_shape(loss, pred.shape)
     target = guards.as_target(loss, target, pred, batch)
-    weight = None if sample_weight is None else guards.as_weight(loss, sample_weight, pred, batch)
-    mask = None if mask is None else guards.as_mask(loss, mask, batch)
+    mask = None if mask is None else weighing.as_mask(loss, mask, batch)
+    weight = None if sample_weight is None else weighing.as_weight(loss, sample_weight, pred, batch, mask)
     count = math.prod(batch) if mask is None else int(np.count_nonzero(mask))
     if count == 0 or (weight is not None and reduction != "none" and not weight.any()):
         return nothing(pred, batch if reduction == "none" and not loss.coupled else ())  # type: ignore[no-any-return]
@@ -53,7 +54,7 @@ def call(
         guards.check_target(loss, seen, pred.shape, batch)
     guards.warn_about(loss, pred.edge, used, seen, stacklevel=4)
     if class_weight is not None:
-        picked = guards.by_class(loss, seen, pred, class_weight)
+        picked = weighing.by_class(loss, seen, pred, class_weight)
         weight = picked if weight is None else weight * picked
     keep = mask
     if weight is not None and not weight.all():  # a row of weight 0 is not there: its loss may be infinite
@@ -91,7 +92,7 @@ def _coupled(
 ) -> Tensor:  # fmt: skip
     """The loss of the selected rows: it may take the weights itself, else its values per row are weighted."""
     if class_weight is not None:
-        guards.by_class(loss, target, pred, class_weight)
+        weighing.by_class(loss, target, pred, class_weight)
     if mask is not None:
         pred, target = pred[mask], target if target is None else target[mask]
         weight = weight if weight is None else weight[mask]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from minigrad.engine.errors import DomainError, LabelError, PluginError
+from minigrad.engine.errors import DomainError, LabelError, PluginError, ShapeError
 from minigrad.engine.fused import common
 from minigrad.engine.graph import recording
 from minigrad.engine.op import Op
@@ -172,10 +172,20 @@ class Call:
     def _shapes(self, pred: Any) -> str:
         return f"pred {pred.shape}" + ("" if self.target is None else f", target {self.target.shape}")
 
-    def _broken(self, said: str) -> PluginError:
+    def _broken(self, said: str) -> Exception:
+        for part in (self.loss, *(part for _, part in self.loss.parts)):
+            for name, value in part.given.items():
+                if np.ndim(value) and isinstance(part.params[name].default, (int, float)):
+                    return self._unfit(name, np.shape(value), said)
         owner = self.loss.owner
         place = self.loss.where if owner is None or not owner.version else f"{owner}, {self.loss.where}"
         return PluginError(f"{self.loss} ({place}): {said}")
+
+    def _unfit(self, name: str, shape: tuple[int, ...], said: str) -> ShapeError:
+        """A parameter that is an array, while its author may have thought of a number."""
+        fits = shape == self.batch[len(self.batch) - len(shape) :]
+        wanted = "to be a number" if fits else "to be a number, or one for each column of pred"
+        return ShapeError(f"{self.loss}: expected {name} {wanted}, got an array {shape}; {said}")
 
     def _cure(self) -> str:
         if self.loss.coupled:

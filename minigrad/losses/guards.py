@@ -6,6 +6,7 @@ Each function returns what it was given in the form in which arithmetic can use 
 from __future__ import annotations
 
 import difflib
+import math
 import warnings
 from typing import TYPE_CHECKING, Any
 
@@ -37,8 +38,15 @@ def check_option(loss: Loss, name: str, value: Any) -> Any:
                 f"{loss}: expected reduction 'mean', 'weighted_mean', 'sum' or 'none', got {value!r:.60}{hint}"
             )
         return value
-    _check_takes_class_weight(loss)
+    check_takes_class_weight(loss)
     return frozen(np.array(value)) if isinstance(value, (list, tuple, np.ndarray)) else value
+
+
+def check_takes_class_weight(loss: Loss) -> None:
+    """Refuse weights of classes where there are none."""
+    if loss.target not in CLASSES or loss.coupled or loss.pred not in SCORED:
+        why = "it couples the batch" if loss.coupled else "its targets are no classes"
+        raise TypeError(f"{loss}: expected no class_weight, {why}; use sample_weight")
 
 
 def check_keywords(loss: Loss, extra: tuple[Any, ...]) -> None:
@@ -50,7 +58,7 @@ def check_keywords(loss: Loss, extra: tuple[Any, ...]) -> None:
         )
 
 
-def _array(loss: Loss, name: str, value: Any) -> Array:
+def array_of(loss: Loss, name: str, value: Any) -> Array:
     """What NumPy makes of an argument."""
     try:
         return value.data if isinstance(value, Tensor) else np.asarray(value)
@@ -58,10 +66,25 @@ def _array(loss: Loss, name: str, value: Any) -> Array:
         raise ShapeError(f"{loss}: expected {name} in a regular shape, got rows of unlike length; pad them") from error
 
 
+def check_representable(loss: Loss, dtype: Any) -> None:
+    """Parameters that are 0 or infinite in the dtype of pred would make NaN of what is a number."""
+    if dtype == np.float64 or not (loss.given or loss.parts):
+        return
+    limits = np.finfo(dtype)
+    for part, given in ((loss, loss.given), *((part, {"its factor": a, **part.given}) for a, part in loss.parts)):
+        for name, value in given.items():
+            size = abs(value) if type(value) is float else 0
+            if 0 < size < limits.tiny or limits.max < size < math.inf:
+                raise DomainError(
+                    f"{part}: expected {name} within {dtype}, {limits.tiny:.2g} … {limits.max:.2g}, got {value:g}; "
+                    "use pred.astype(np.float64)"
+                )
+
+
 # --- predictions ------------------------------------------------------------------------------------------------------
 def as_pred(loss: Loss, pred: Any) -> Tensor:
     """The prediction as a Tensor of floats."""
-    array = _array(loss, "pred", pred)
+    array = array_of(loss, "pred", pred)
     if array.dtype.kind != "f":
         raise DTypeError(
             f"{loss}: expected floats as pred, got {array.dtype} {array.shape}; use pred.astype(np.float32)"
@@ -155,7 +178,7 @@ def as_target(loss: Loss, target: Any, pred: Tensor, batch: Shape) -> Any:
         return None
     if target is None:
         raise TypeError(f"{loss}: expected a target, got None; call it with (pred, target)")
-    array = _array(loss, "target", target)
+    array = array_of(loss, "target", target)
     if array.dtype.kind not in "iufb":
         raise DTypeError(f"{loss}: expected numbers as target, got {array.dtype}; encode them")
     labels = loss.target == "index" or (loss.target == "index|simplex" and array.ndim == len(batch))
@@ -266,85 +289,3 @@ def first(bad: Array, values: Array) -> tuple[str, Any]:
 
 def _place(at: Shape) -> str:
     return "the only entry" if not at else f"row {at[0]}" + "".join(f", column {i}" for i in at[1:])
-
-
-# --- weights and masks ------------------------------------------------------------------------------------------------
-def as_mask(loss: Loss, mask: Any, batch: Shape) -> Array:
-    """The mask, over all of S; of a loss that couples the batch, over its rows."""
-    array = _array(loss, "mask", mask)
-    if array.dtype != bool:
-        raise DTypeError(f"{loss}: expected a mask of bool (True = use), got {array.dtype}; write mask != 0")
-    if loss.coupled and array.shape != batch[:1]:
-        raise ShapeError(
-            f"{loss}: expected a mask of rows {batch[:1]} (True = use), got {array.shape}; it couples the batch, so "
-            "whole rows are used or not"
-        )
-    rows = _rows_of(loss, "mask (True = use)", array, batch)
-    return frozen(array if loss.coupled else np.broadcast_to(rows, batch))
-
-
-def _rows_of(loss: Loss, name: str, array: Array, batch: Shape) -> Array:
-    """An array over the first axes of S, with the axes that it lacks."""
-    if array.ndim > len(batch) or array.shape != batch[: array.ndim] or (array.ndim == 0 and batch):
-        rows = f"{batch[:1]} (rows) or {batch}" if len(batch) > 1 else f"{batch}"
-        raise ShapeError(f"{loss}: expected {name} {rows}, got {array.shape}; one for each row, or for each value")
-    return array.reshape(array.shape + (1,) * (len(batch) - array.ndim))
-
-
-def as_weight(loss: Loss, weight: Any, pred: Tensor, batch: Shape) -> Array:
-    """Sample weights in the dtype of pred, of a shape that broadcasts to S."""
-    array = _array(loss, "sample_weight", weight)
-    if array.dtype.kind not in "iufb":
-        raise DTypeError(f"{loss}: expected numbers as sample_weight, got {array.dtype}; 1 counts once, 0 not at all")
-    rows = _rows_of(loss, "sample_weight", array, batch).astype(pred.dtype)
-    _refuse_negative(loss, "sample_weight", array, rows.reshape(array.shape))
-    return rows
-
-
-def by_class(loss: Loss, target: Any, pred: Tensor, weights: Any) -> Array:
-    """The weight of each sample's true class; for soft rows the mean over its classes."""
-    _check_takes_class_weight(loss)
-    two = loss.target in ("unit", "binary", "sign")
-    classes = 2 if two else pred.shape[-1]
-    array = _class_weights(loss, weights, classes).astype(pred.dtype)
-    t = target.data if isinstance(target, Tensor) else target
-    if two:
-        upper = (t + 1) / 2 if loss.target == "sign" else t
-        return (1 - upper) * array[0] + upper * array[1]
-    return array[t] if t.shape != pred.shape else t @ array
-
-
-def _check_takes_class_weight(loss: Loss) -> None:
-    if loss.target not in CLASSES or loss.coupled or loss.pred not in SCORED:
-        why = "it couples the batch" if loss.coupled else "its targets are no classes"
-        raise TypeError(f"{loss}: expected no class_weight, {why}; use sample_weight")
-
-
-def _class_weights(loss: Loss, weights: Any, classes: int) -> Array:
-    names = [-1, 1] if loss.target == "sign" else list(range(classes))
-    if isinstance(weights, dict):
-        if unknown := [key for key in weights if key not in names]:
-            raise LabelError(
-                f"{loss}: expected class_weight for classes {names[0]} … {names[-1]}, got {unknown[0]!r:.40}"
-            )
-        if missing := [name for name in names if name not in weights]:
-            raise ShapeError(
-                f"{loss}: expected class_weight for every class, {names[0]} … {names[-1]}, none for {missing[0]}"
-            )
-        weights = [weights[name] for name in names]
-    array = _array(loss, "class_weight", weights)
-    if array.dtype.kind not in "iufb":
-        raise DTypeError(
-            f"{loss}: expected numbers as class_weight, got {array.dtype}; one for each of {classes} classes"
-        )
-    if array.shape != (classes,):
-        raise ShapeError(f"{loss}: expected class_weight ({classes},), one for each class, got {array.shape}")
-    _refuse_negative(loss, "class_weight", array, array)
-    return array
-
-
-def _refuse_negative(loss: Loss, name: str, array: Array, used: Array) -> None:
-    if (bad := ~((used >= 0) & (used < np.inf))).any():
-        at, value = first(bad, array)
-        at = at.replace("row", "class") if name == "class_weight" else at
-        raise DomainError(f"{loss}: expected {name} ≥ 0 and finite, got {value} at {at}; 0 leaves it out")

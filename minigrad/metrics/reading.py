@@ -34,7 +34,7 @@ def decided(loss: Loss, outputs: Any, target: Any, *, labels: bool | None = None
     if labels is None:
         labels = classes or (loss.target == "real" and t.dtype.kind in "iub")
     if not labels:
-        return _fitting(loss, _values(loss, z, t), t)
+        return _fitting(loss, _values("metrics", loss, z, t), t)
     if classes:
         found = loss.decide(z)
         return _recoded(_fitting(loss, found, true_labels(found, t)), t)
@@ -55,10 +55,12 @@ def measure(chosen: list[Metric], loss: Loss, outputs: Any, target: Any) -> dict
 
 def _read(metric: Metric, loss: Loss, outputs: Any, target: Array) -> tuple[Array, Array]:
     """Predictions of the kind that a metric reads, and targets to compare them with."""
-    if metric.reads in ("labels", "values"):
-        pred = decided(loss, outputs, target, labels=metric.classification)
-        return pred, _integral(metric.name, true_labels(pred, target)) if metric.classification else target
+    if metric.reads == "labels":
+        pred = decided(loss, outputs, target, labels=True)
+        return pred, _integral(metric.name, true_labels(pred, target))
     z = as_numbers("metrics", outputs)
+    if metric.reads == "values":
+        return _fitting(loss, _values(metric.name, loss, z, target), target), target
     if metric.reads == "points":
         labels = true_labels(z[..., 0], target)
         _fitting(loss, z[..., 0], labels)
@@ -79,10 +81,27 @@ def _scored(metric: Metric, loss: Loss, z: Array) -> Array:
             f"{metric.name}: expected a loss on {', '.join(kinds)}, got {loss} on {loss.pred}; its outputs are no "
             f"{metric.reads}: choose another metric"
         )
-    return z if metric.reads == "scores" else as_numbers(metric.name, loss.link(z))
+    if metric.reads == "scores":
+        return z
+    if _without_scale(loss):
+        raise ValueError(
+            f"{metric.name}: expected a loss whose outputs mean probabilities, got {loss}, whose scores have no scale; "
+            "choose accuracy or roc_auc, or train with bce_with_logits"
+        )
+    return as_numbers(metric.name, loss.link(z))
 
 
-def _values(loss: Loss, z: Array, t: Array) -> Array:
+def _without_scale(loss: Loss) -> bool:
+    """Whether its scores say which class, and not how probable it is, as those of a hinge do."""
+    return loss.pred == "logit" and loss.target == "sign" and loss.own_link is None
+
+
+def _values(where: str, loss: Loss, z: Array, t: Array) -> Array:
+    if _without_scale(loss) or (loss.pred in ("logits", "log_probs") and z.ndim > t.ndim):
+        raise ValueError(
+            f"{where}: expected a loss on values, got {loss}, whose outputs decide between classes; choose a metric of "
+            "classes, such as accuracy or roc_auc"
+        )
     values = loss.link(z)
     if isinstance(values, dict):
         values = next(iter(values.values()))

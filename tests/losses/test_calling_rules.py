@@ -19,6 +19,11 @@ def close(a, b, tol=1e-12):
     return np.allclose(np.asarray(a), np.asarray(b), rtol=tol, atol=tol)
 
 
+def named(loss):
+    """A pattern of the names by which an error may call a loss: of a sum that is reduced part by part, those of parts."""
+    return "|".join(each.name for each in (loss, *(part for _, part in loss.parts))).join(("(", ")"))
+
+
 @pytest.mark.parametrize("name", every(lambda loss: loss.target not in ("none", "index")))
 def test_a_target_that_alone_requires_gradients_is_refused(name):
     loss, pred, target = sampled(losses.get(name))
@@ -32,9 +37,9 @@ def test_a_target_that_alone_requires_gradients_is_refused(name):
 def test_shapes_match_exactly_and_nothing_is_broadcast_or_squeezed(name):
     loss, pred, target = sampled(losses.get(name))
     for wrong in (target[:, None], target[:-1], target[:1]):
-        with pytest.raises(ShapeError, match=str(loss.name)):
+        with pytest.raises(ShapeError, match=named(loss)):
             loss(pred, wrong)
-    with pytest.raises(ShapeError, match=str(loss.name)):
+    with pytest.raises(ShapeError, match=named(loss)):
         loss(pred[:, None], target)
 
 
@@ -180,10 +185,12 @@ def test_masked_entries_never_enter_arithmetic(name, poison):
     if target is not None:
         bad_target = target.copy()
         bad_target[~mask] = poison if target.dtype.kind == "f" else -100
-    value, slope = loss.value_and_grad(bad_pred, bad_target, mask=mask)
-    assert close(value, alone[0])
-    assert close(slope[mask], alone[1])
-    assert not slope[~mask].any()
+    options = [{}, {"sample_weight": np.where(mask, 1, poison)}] if takes_weights(loss) else [{}]
+    for option in options:
+        value, slope = loss.value_and_grad(bad_pred, bad_target, mask=mask, **option)
+        assert close(value, alone[0])
+        assert close(slope[mask], alone[1])
+        assert not slope[~mask].any()
 
 
 @pytest.mark.parametrize("name", every())
@@ -226,7 +233,7 @@ def test_values_outside_the_domain_of_the_target_are_refused_and_never_guessed(k
         loss, pred, target = sampled(losses.get(name))
         target = target.copy()
         target[3] = bad
-        with pytest.raises(error, match=rf"{loss.name}: expected .*, got {bad} at row 3.*; "):
+        with pytest.raises(error, match=rf"{named(loss)}: expected .*, got {bad} at row 3.*; "):
             loss(pred, target)
 
 
@@ -252,7 +259,8 @@ def test_the_result_has_the_dtype_of_pred_whatever_that_of_the_target(name):
             cast = cast + 1
         value, slope = loss.value_and_grad(pred, cast.astype(kind))
         assert (value.dtype, slope.dtype) == (np.float32, np.float32)
-        assert loss(pred, cast.astype(kind), reduction="none").dtype == np.float32
+        if not (loss.coupled and loss.parts):
+            assert loss(pred, cast.astype(kind), reduction="none").dtype == np.float32
 
 
 @pytest.mark.parametrize("name", every())

@@ -93,6 +93,8 @@ def test_values_are_read_through_the_link():
 
 REFUSED = [
     ("brier", "mse", ONE, BINARY, ValueError, "brier: expected a loss on prob, logit, logits, log_probs, got mse on real; its outputs are no probabilities: choose another metric"),
+    *((name, "squared_hinge", ONE, BINARY, ValueError, f"{name}: expected a loss whose outputs mean probabilities, got squared_hinge, whose scores have no scale; choose accuracy or roc_auc, or train with bce_with_logits") for name in ("log_loss", "brier", "calibration_error")),
+    *((name, loss, z, y, ValueError, f"{name}: expected a loss on values, got {loss}, whose outputs decide between classes; choose a metric of classes, such as accuracy or roc_auc") for name in ("mae", "rmse", "r2") for loss, z, y in (("hinge", ONE, BINARY), ("cross_entropy", Z, Y))),
     ("accuracy", "cross_entropy", Z, np.array([0, 1]), ShapeError, "metrics: expected outputs that cross_entropy turns into (2,), as the targets are, got (3,); give the model one output for each target, or one for each class"),
     ("roc_auc", "cross_entropy", Z, np.array([0, 1]), ShapeError, "metrics: expected outputs that cross_entropy turns into (2,), as the targets are, got (3,)"),
     ("mae", "mse", Z, Y[:2], ShapeError, "metrics: expected outputs that mse turns into (2,), as the targets are, got (3, 3)"),
