@@ -1,6 +1,7 @@
 """The command line: what it prints, and how it refuses."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -99,6 +100,36 @@ def test_bad_input_ends_with_status_2_and_one_paragraph(arguments, text, capsys)
     assert text in error
     assert "Traceback" not in error
     assert len(error.strip().splitlines()) == 1
+
+
+def test_a_target_of_text_is_compared_as_classes_whatever_the_losses_read(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(0)
+    rows = [f"{x:.3f},{['calm', 'dull', 'eager'][k]}" for k in range(3) for x in k + 0.1 * rng.standard_normal(20)]
+    Path("moods.csv").write_text("\n".join(["x,mood", *rows]))
+    asked = [
+        "compare",
+        "mse",
+        "mae",
+        "--data",
+        "moods.csv",
+        "--target",
+        "mood",
+        "--seeds",
+        "1",
+        "--lrs",
+        "0.1",
+        "--jobs",
+        "1",
+    ]
+    assert cli.main([*asked, "--epochs", "20", "--out", "c.json"]) == 0
+    assert "moods.csv, mood, 3 classes" in capsys.readouterr().out
+    found = json.loads(Path("c.json").read_text())
+    assert found["metric"] == "accuracy"
+    assert found["rows"][1]["median"] > 0.6
+    assert cli.main([*asked, "--metric", "rmse"]) == 2
+    said = "compare: expected a metric of classes for mood, which is text, got rmse; leave --metric out for accuracy"
+    assert said in " ".join(capsys.readouterr().err.split())
 
 
 def test_a_text_column_is_named(prices, tmp_path, capsys):

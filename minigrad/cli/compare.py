@@ -19,6 +19,7 @@ from rich.table import Table
 
 import minigrad
 from minigrad import arguments
+from minigrad.data.files import labelled
 
 FIGURES, NUMBERS = (".png", ".svg", ".pdf"), (".json", ".csv")  # what it can write
 
@@ -103,24 +104,34 @@ def _studies(options: Any) -> list[dict[str, Any]]:
             {"losses": ["cross_entropy", "mse"], "data": "digits", "model": (64, 64, 10), **common,
              "title": "Handwritten digits"},
         ]  # fmt: skip
-    source, title = _source(options)
-    study = {"losses": options.losses, "data": source, "title": title, "model": options.model, "metric": options.metric}
+    source, title, metric = _source(options)
+    study = {"losses": options.losses, "data": source, "title": title, "model": options.model, "metric": metric}
     return [{**study, "corrupt": options.corrupt, "resume": options.resume, **common}]
 
 
-def _source(options: Any) -> tuple[Any, str]:
+def _source(options: Any) -> tuple[Any, str, str | None]:
+    """The data, what they are called, and the metric: of a target that is text accuracy, whatever the losses read."""
     name = options.data or "diabetes"
     if arguments.is_file(name):
         if not options.target:
             raise ValueError(
                 f"compare: expected --target, the column of {name} to predict; --data {name} --target price"
             )
-        return minigrad.data.read(
-            name, target=options.target, drop=options.drop
-        ), f"{Path(name).name}, {options.target}"
+        X, y, classes = labelled(name, options.target, options.drop)
+        if classes and options.metric and not minigrad.metrics.is_classification(options.metric):
+            raise ValueError(
+                f"compare: expected a metric of classes for {options.target}, which is text, got {options.metric}; "
+                "leave --metric out for accuracy"
+            )
+        kinds = f", {len(classes)} classes" if classes else ""
+        return (
+            (X, y),
+            f"{Path(name).name}, {options.target}{kinds}",
+            options.metric or ("accuracy" if classes else None),
+        )
     if options.target:
         raise ValueError(f"compare: --target goes with a CSV file, got --data {name}; leave it out")
-    return name, arguments.titled(name)
+    return name, arguments.titled(name), options.metric
 
 
 @contextmanager

@@ -47,6 +47,11 @@ def read(path: str | Path, *, target: str, drop: Sequence[str] = ()) -> tuple[Ar
         DomainError: an empty cell, a NaN or an infinity.
         OSError: the file cannot be read.
     """
+    return labelled(path, target, drop)[:2]
+
+
+def labelled(path: str | Path, target: str, drop: Sequence[str] = ()) -> tuple[Array, Array, tuple[str, ...]]:
+    """X, y, and where the target is text what each label stands for: ("no", "yes") for 0 and 1."""
     where = f"data.read({Path(path).name!r})"
     drop = [drop] if isinstance(drop, str) else drop
     header, rows, lines = _table(where, Path(path))
@@ -58,7 +63,7 @@ def read(path: str | Path, *, target: str, drop: Sequence[str] = ()) -> tuple[Ar
     inputs = [column for name, column in columns.items() if name != target and name not in drop]
     if not inputs:
         raise ValueError(f"{where}: expected a column beside {target!r} to predict it from, got none; add one")
-    return np.column_stack([_numbers(column) for column in inputs]), _target(columns[target])
+    return np.column_stack([_numbers(column) for column in inputs]), *_target(columns[target])
 
 
 def _table(where: str, path: Path) -> tuple[list[str], list[list[str]], list[int]]:
@@ -121,22 +126,23 @@ def _numbers(column: Column) -> Array:
     return values
 
 
-def _target(column: Column) -> Array:
-    """Numbers, or the labels of texts; a mixture is refused: one 'N/A' shall not make classes of prices."""
+def _target(column: Column) -> tuple[Array, tuple[str, ...]]:
+    """Numbers, or labels and the texts behind them; a mixture is refused: one 'N/A' makes no classes of prices."""
     if "" in column.cells:
         raise _empty(column, column.cells.index(""))
     if all(INTEGER.fullmatch(cell) for cell in column.cells):
-        return np.array([int(cell) for cell in column.cells], np.int64)
+        return np.array([int(cell) for cell in column.cells], np.int64), ()
     texts = [i for i, cell in enumerate(column.cells) if not _is_number(cell)]
     if not texts:
-        return _numbers(column)
+        return _numbers(column), ()
     if len(texts) < len(column.cells):
         raise ValueError(
             f"{column.where}: expected numbers alone or text alone in the target {column.name!r}, got "
             f"{column.cells[texts[0]]!r:.40} in line {column.lines[texts[0]]}; mend the cell or drop the row"
         )
-    classes = {text: label for label, text in enumerate(sorted(set(column.cells)))}
-    return np.array([classes[cell] for cell in column.cells], np.int64)
+    names = tuple(sorted(set(column.cells)))
+    classes = {text: label for label, text in enumerate(names)}
+    return np.array([classes[cell] for cell in column.cells], np.int64), names
 
 
 def _is_number(cell: str) -> bool:

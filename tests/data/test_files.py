@@ -6,7 +6,7 @@ import io
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from minigrad import data
@@ -64,7 +64,7 @@ def test_line_endings_of_every_system_are_read(write):
 finite = st.floats(allow_nan=False, allow_infinity=False)
 
 
-@settings(derandomize=True, database=None, max_examples=50)
+@settings(derandomize=True, database=None, max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.integers(1, 4).flatmap(lambda d: st.lists(st.lists(finite, min_size=d + 1, max_size=d + 1), min_size=1)))
 def test_what_was_written_is_what_is_read(tmp_path_factory, rows):
     text = io.StringIO()

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from minigrad import data
@@ -66,7 +66,9 @@ def test_no_row_is_in_both_parts():
     assert sorted([*train[:, 0], *test[:, 0]]) == list(range(50))
 
 
-@settings(derandomize=True, database=None, max_examples=100)
+@settings(
+    derandomize=True, database=None, max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
 @given(n=st.integers(2, 60), test=st.floats(0.01, 0.99), seed=st.integers(0, 2**32))
 def test_every_row_is_in_one_part_beside_its_target_whatever_the_share(n, test, seed):
     if not 0 < round(test * n) < n:
@@ -80,7 +82,7 @@ def test_every_row_is_in_one_part_beside_its_target_whatever_the_share(n, test, 
     assert np.array_equal(np.vstack([train, tested]), X[np.concatenate([y, y_test])])
 
 
-@settings(derandomize=True, database=None, max_examples=50)
+@settings(derandomize=True, database=None, max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(scale=st.sampled_from([1e-14, 1.0, 1e14]), shift=st.floats(-10, 10), seed=st.integers(0, 99))
 def test_the_unit_of_a_column_does_not_matter(scale, shift, seed):
     X = np.random.default_rng(seed).standard_normal((30, 2))
