@@ -33,7 +33,7 @@ def number(value: float | None) -> str:
         return f"{value:.2g}"
     if 0.00995 <= abs(value) < 9999.5:
         return f"{value:.3g}" if abs(value) < 1 else f"{value:.0f}"
-    return _exponent(f"{value:.0e}" if not 1e-99 < abs(value) < 9.5e99 else f"{value:.1e}")
+    return _exponent(f"{value:.1e}" if 9.95e-10 <= abs(value) < 9.5e99 else f"{value:.0e}")
 
 
 def digits(value: float) -> str:
@@ -176,7 +176,9 @@ def _times(ratio: float) -> str:
 
 
 def _kept(trace: Trace) -> list[str]:
-    """What is left of it behind all activations, and what all weights make of it."""
+    """What is left of it behind all activations, and what all weights make of it; nothing, where nothing is left."""
+    if not trace.product:
+        return []
     factors: dict[str, list[float]] = {"activation": [], "linear": [], "module": []}
     for row in trace.rows:
         factors[row.kind].append(row.factor or 0)
@@ -186,7 +188,7 @@ def _kept(trace: Trace) -> list[str]:
         "module": f"the other modules multiply it by {prod(factors['module']):.3g}",
     }
     said = ", ".join(words[kind] for kind, found in factors.items() if found)
-    return [f"{said[0].upper()}{said[1:]}."] if trace.product else []
+    return [f"{said[0].upper()}{said[1:]}."]
 
 
 def _share(share: float) -> str:

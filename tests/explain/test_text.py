@@ -142,7 +142,8 @@ def test_what_is_loudest_in_the_middle_or_grows_for_ever_has_no_bound(name):
 @pytest.mark.parametrize(
     ("value", "text"),
     [(None, "–"), (0, "0"), (0.98817, "0.988"), (12.3456, "12.346"), (123.456, "123.5"), (1234.4, "1234"), (0.01134, "0.0113"),
-     (1.234e-5, "1.2e-5"), (98765, "9.9e4"), (1e-200, "1e-200"), (3.3e110, "3e110"), (0.9999, "1.000")],
+     (1.234e-5, "1.2e-5"), (1.3e-12, "1e-12"), (9.96e-10, "1.0e-9"), (1.3e12, "1.3e12"),
+     (98765, "9.9e4"), (1e-200, "1e-200"), (3.3e110, "3e110"), (0.9999, "1.000")],
 )  # fmt: skip
 def test_a_size_is_written_in_a_few_letters(value, text):
     assert number(value) == text
