@@ -46,9 +46,9 @@ linear = op(
 relu = elementwise(
     lambda x: np.maximum(x, 0),
     name="relu",
-    x=lambda x: x > 0,
+    x=lambda x: ~(x <= 0),
 )
-"""max(x, 0); slope 0 at 0."""
+"""max(x, 0); slope 0 at 0; the gradient goes to a NaN too, so that it stays one."""
 
 
 def _sigmoid(x: Array) -> Array:
@@ -67,7 +67,7 @@ def _times_exp(a: Array, x: Array) -> Array:
     x = np.asarray(x, np.result_type(a, x, 1.0))
     limit = math.floor(-math.log(np.finfo(x.dtype).tiny))
     near = np.clip(x, -limit, limit)
-    return np.where(a == 0, 0, a * np.exp(near) * np.exp(x - near))
+    return np.where((a == 0) & ~np.isnan(x), 0, a * np.exp(near) * np.exp(x - near))
 
 
 times_exp: Elementwise = Elementwise(

@@ -257,10 +257,16 @@ def explain(error: Exception, op: Op, values: list[Any], kwargs: dict[str, Any])
         raise IndexError(f"{said}; {cure}") from error
     if isinstance(error, TypeError):
         raise TypeError(f"{said}; {cure}") from error
+    if isinstance(error, np.linalg.LinAlgError) and "dimension" not in str(error):
+        raise np.linalg.LinAlgError(f"{said}; {cure}") from error
     raise ShapeError(f"{said}; {cure}") from error
 
 
 def _expected(error: Exception, op: Op, given: dict[str, Any]) -> str:
+    if "Singular" in str(error):
+        return "a matrix that has an inverse"
+    if "converge" in str(error):
+        return "finite numbers"
     axis = given.get("axis")
     if not all(
         isinstance(one, (int, np.integer))

@@ -347,6 +347,31 @@ class TestShapeErrors:
         with pytest.raises(ShapeError, match=said):
             f(Tensor(self.A, requires_grad=True))
 
+    @pytest.mark.parametrize(
+        ("f", "x", "said"),
+        [
+            (
+                np.linalg.inv,
+                np.zeros((2, 2)),
+                r"inv: expected a matrix that has an inverse, got a \(2, 2\); NumPy says: Sing",
+            ),
+            (
+                lambda x: np.linalg.solve(x, np.ones(2)),
+                np.ones((2, 2)),
+                r"solve: expected a matrix that has an inverse, got a",
+            ),
+            (
+                lambda x: np.linalg.norm(x, 2),
+                np.full((2, 2), np.nan),
+                r"norm: expected finite numbers, got x \(2, 2\), ord=2",
+            ),
+        ],
+    )
+    def test_a_matrix_of_the_right_shape_may_still_be_none_that_can_be_used(self, f, x, said):
+        with pytest.raises(np.linalg.LinAlgError, match=said) as caught:
+            f(Tensor(x, requires_grad=True))
+        assert not isinstance(caught.value, ShapeError)
+
     def test_concatenate_of_nothing(self):
         with pytest.raises(ValueError, match="at least one array"):
             np.concatenate([])

@@ -22,14 +22,14 @@ square = elementwise(np.square, x=lambda x: 2 * x)
 sqrt = elementwise(np.sqrt, x=lambda out: 0.5 / out)
 cbrt = elementwise(np.cbrt, x=lambda out: 1 / (3 * out * out))
 reciprocal = elementwise(np.reciprocal, x=lambda out: -out * out)
-remainder = elementwise(np.remainder, x=1, y=lambda x, y: -np.floor(x / y))  # at jumps too
-fmod = elementwise(np.fmod, x=1, y=lambda x, y: -np.trunc(x / y))
+remainder = elementwise(np.remainder, x=1, y=lambda x, y: -np.floor_divide(x, y))  # at jumps too; x/y may round up
+fmod = elementwise(np.fmod, x=1, y=lambda x, y: -np.sign(x) * np.sign(y) * np.floor_divide(np.abs(x), np.abs(y)))
 
 
 def _power_x(x, y):
     """y·x**(y−1), and 0 for y = 0: the slope of 0**0 in x is 0."""
     if isinstance(y, (int, float)):
-        return y * x ** (y - 1) if y else 0 * x
+        return y * x ** (y - 1) if y else np.zeros_like(x)
     return np.where(y == 0, 0, y * x ** np.where(y == 0, 1, y - 1))
 
 
@@ -113,8 +113,16 @@ def _won(g, mine, tied):
     return np.where(mine, g, np.where(tied, g / 2, 0))
 
 
-maximum = elementwise(np.maximum, x=lambda g, x, y: _won(g, x > y, x == y), y=lambda g, x, y: _won(g, y > x, x == y))
-minimum = elementwise(np.minimum, x=lambda g, x, y: _won(g, x < y, x == y), y=lambda g, x, y: _won(g, y < x, x == y))
+maximum = elementwise(  # a NaN always wins
+    np.maximum,
+    x=lambda g, x, y: _won(g, (x > y) | np.isnan(x), x == y),
+    y=lambda g, x, y: _won(g, (y > x) | np.isnan(y), x == y),
+)
+minimum = elementwise(
+    np.minimum,
+    x=lambda g, x, y: _won(g, (x < y) | np.isnan(x), x == y),
+    y=lambda g, x, y: _won(g, (y < x) | np.isnan(y), x == y),
+)
 fmax = elementwise(  # a NaN never wins
     np.fmax,
     x=lambda g, x, y: _won(g, (x > y) | np.isnan(y), x == y),
@@ -132,10 +140,10 @@ def _clip(a, a_min=None, a_max=None, **bounds):
     return clip(a, bounds.pop("min", a_min), bounds.pop("max", a_max), **bounds)
 
 
-clip = elementwise(  # at a bound the gradient is that of a; the upper bound has the last word
+clip = elementwise(  # at a bound and at NaN the gradient is that of a; the upper bound has the last word
     np.clip,
     args="a a_min a_max",
-    a=lambda a, a_min, a_max: (a_min is None or a >= a_min) & (a_max is None or a <= a_max),
+    a=lambda a, a_min, a_max: (a_min is None or ~(a < a_min)) & (a_max is None or ~(a > a_max)),
     a_min=lambda a, a_min, a_max: (a < a_min) & (a_max is None or a_min <= a_max),
     a_max=lambda a, a_min, a_max: (a if a_min is None else np.maximum(a, a_min)) > a_max,
 )

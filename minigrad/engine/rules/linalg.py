@@ -71,8 +71,14 @@ def _vector_norm(x, out, p):
 
 def _parts(x, p):
     """U, σ, Vᵀ, and w: 1 for every σ that is not 0 ("nuc"), or 1/k for each of the k largest (2) or smallest (−2)."""
-    u, s, vt = np.linalg.svd(x, full_matrices=False)
-    return u, s, vt, s > 0 if p == "nuc" else tied(s, np.max(s, -1) if p == 2 else np.min(s, -1), -1)
+    wild = ~np.isfinite(x).all((-2, -1), keepdims=True)  # of an infinity LAPACK may never come back
+    u, s, vt = np.linalg.svd(np.where(wild, 0, x), full_matrices=False)
+    return (
+        np.where(wild, math.nan, u),
+        s,
+        vt,
+        s > 0 if p == "nuc" else tied(s, np.max(s, -1) if p == 2 else np.min(s, -1), -1),
+    )
 
 
 def _polar(x, p):
