@@ -83,7 +83,7 @@ class TestEveryPack:
         )
         words = [word.strip('"') for word in re.findall(r'"[^"]*"|\S+', command)]
         with losses.isolated():
-            assert cli.main(["compare", *words, "--seeds", "1", "--epochs", "1", "--lrs", "0.01"]) == 0
+            assert cli.main(["compare", *words, "--seeds", "1", "--epochs", "1", "--lrs", "0.01", "--jobs", "1"]) == 0
 
     def test_documents_every_loss_with_an_example_and_a_source(self, pack):
         module = importlib.import_module(f"minigrad_{TOPIC[pack]}")
