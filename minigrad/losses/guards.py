@@ -98,10 +98,9 @@ def batch_shape(loss: Loss, shape: Shape) -> Shape:
     events = PRED[loss.pred].events + roles
     side = shape[len(shape) - events] if len(shape) >= events and events else 0
     if loss.heads and side != len(loss.heads):
-        raise ShapeError(
-            f"{loss}: expected pred (..., {len(loss.heads)}{', d' if roles else ''}) = ({', '.join(loss.heads)}), got "
-            f"{shape}; give the model {len(loss.heads)} outputs"
-        )
+        names, k = ", ".join(loss.heads), len(loss.heads)
+        cure = f"stack them, np.stack([{names}], -2)" if roles else f"give the model {k} outputs"
+        raise ShapeError(f"{loss}: expected pred (..., {k}{', d' if roles else ''}) = ({names}), got {shape}; {cure}")
     if len(shape) < events or (loss.pred in ("logits", "log_probs") and shape[-1] < 2):
         raise ShapeError(
             f"{loss}: expected pred (..., K) with K ≥ 2 classes on the last axis, got {shape}; for one output and two "

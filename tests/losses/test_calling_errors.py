@@ -49,7 +49,7 @@ CALLS = [
     (lambda: get("kl_div")(z((4, 3)) - np.log(3), z(4, int)), ShapeError,
      "kl_div: expected target rows (4, 3) for pred (4, 3), got (4,); np.eye(K)[target] makes rows of labels"),
     (lambda: get("triplet_margin")(z((4, 2, 3))), ShapeError,
-     "triplet_margin: expected pred (..., 3, d) = (anchor, positive, negative), got (4, 2, 3); give the model 3 outputs"),
+     "triplet_margin: expected pred (..., 3, d) = (anchor, positive, negative), got (4, 2, 3); stack them, np.stack([anchor, positive, negative], -2)"),
     (lambda: get("triplet_margin")(z(3)), ShapeError, "triplet_margin: expected pred (..., 3, d) = (anchor, positive, negative), got (3,)"),
     (lambda: get("triplet_margin")(z((4, 3, 2)), z(4)), ShapeError, "triplet_margin: expected no target, got (4,); leave it out"),
     (lambda: get("mse")(z(3)), TypeError, "mse: expected a target, got None; call it with (pred, target)"),

@@ -3,6 +3,7 @@
 import importlib
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -97,11 +98,16 @@ class TestEveryPack:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("pack", PACKS, ids=lambda pack: pack.name)
-def test_pip_installs_it(pack, tmp_path):
+def test_pip_installs_it_and_its_own_tests_pass_there(pack, tmp_path):
+    site, there = tmp_path / "site", tmp_path / pack.name
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation"]
-    subprocess.run([*pip, "--target", str(tmp_path), str(pack)], check=True)
+    subprocess.run([*pip, "--target", str(site), str(pack)], check=True)
+    shutil.copytree(pack, there, ignore=shutil.ignore_patterns("minigrad_*.py", "__pycache__"))
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(site), str(ROOT)])}
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--import-mode=importlib", str(there)]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=there, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
     script = f"from minigrad import losses; print(len(losses.names('{TOPIC[pack]}')))"
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT)])}
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, env=environment, cwd=tmp_path, check=True
     )

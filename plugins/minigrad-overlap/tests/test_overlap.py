@@ -182,7 +182,7 @@ def test_a_parameter_without_meaning_is_refused(name, given, text):
 
 
 def test_the_pulls_in_the_readme_are_those_of_the_losses():
-    text = (Path(overlap.__file__).parent / "README.md").read_text(encoding="utf-8")
+    text = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| `(\w+)` \|" + r" ([\d.]+) \|" * 4, text, re.MULTILINE)
     assert [row[0] for row in rows] == ["bce", "dice", "jaccard"]
     target = (np.arange(100) < 10) * 1.0
