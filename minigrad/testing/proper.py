@@ -91,6 +91,7 @@ class Free:
     both: Callable[[Array], tuple[Array, Array]]
     start: Array
     left: int = 1500
+    coupled: bool = True  # a row belongs to its place: none is put together with another
 
     def value_and_grad(self, rows: Array, target: Array, **options: Any) -> tuple[Any, Array]:
         """Σ over the rows, and the slope of each; no slope any more when the time is over."""
