@@ -57,13 +57,15 @@ class Op:
                 values.append(arg._data)
                 if arg.edge is not None:
                     edges[name] = arg.edge
-            elif type(arg) in SEQUENCES and _has_tensor(arg):
+            elif type(arg) not in SEQUENCES:
+                values.append(arg)
+            elif _has_tensor(arg):
                 tensors = True
                 values.append(data_of(arg))
                 if (found := edge_of(arg)) is not None:
                     edges[name] = found
             else:
-                values.append(arg)
+                values.append(_entries(arg) if isinstance(self, Elementwise) else arg)
         if kwargs or len(args) > self.safe:
             guards.check_arguments(self, args, kwargs)
             edges |= {key: edge for key, value in kwargs.items() if (edge := edge_of(value)) is not None}
@@ -273,6 +275,14 @@ def _registered(made: Made) -> Made:
 
 def _has_tensor(values: Any) -> bool:
     return any(isinstance(value, Tensor) for value in values)
+
+
+def _entries(values: Any) -> Any:
+    """A list of numbers as an array, which is what rules know; a ragged one as it is, for the forward to refuse."""
+    try:
+        return np.asarray(values)
+    except ValueError:
+        return values
 
 
 def data_of(value: Any) -> Any:

@@ -267,6 +267,26 @@ class TestDtypes:
         out.sum().backward()
         assert (out.dtype, t.grad.dtype, t.grad.tolist()) == (np.float64, np.float32, [3, 4])
 
+    @pytest.mark.parametrize(
+        ("f", "slope"),
+        [
+            (lambda t: t * [1, 10], [1, 10]),
+            (lambda t: t / (1, 10), [1, 0.1]),
+            (lambda t: [2.0, 3.0] ** t, [2 * math.log(2), 9 * math.log(3)]),
+            (lambda t: np.maximum([1.5, 1.5], t), [0, 1]),
+        ],
+    )
+    def test_a_list_of_numbers_is_an_array(self, f, slope):
+        t = leaf(1.0, 2.0)
+        f(t).sum().backward()
+        assert t.grad.data == pytest.approx(slope, rel=1e-15)
+
+    def test_a_ragged_list_is_none(self):
+        with pytest.raises(
+            ShapeError, match=r"multiply: expected arguments that fit each other, got x \(2,\), y=\[\[1\]"
+        ):
+            leaf(1.0, 2.0) * [[1], [2, 3]]
+
     def test_astype_goes_both_ways_among_floats_and_cuts_to_whole_numbers(self):
         t = leaf(1.5, 2.5)
         (t.astype(np.float32) * 2).astype(float).sum().backward()

@@ -235,6 +235,25 @@ def test_at_a_kink_closed_form_and_engine_take_the_shortest_subgradient(text, dt
         assert got == pytest.approx(np.array(slope, dtype), abs=10 * float(np.finfo(dtype).eps))
 
 
+# Where the smooth side of a kink is bent; everywhere else the second derivative is 0.
+BENT = {"huber": 1, "smooth_l1": 1, "log_cosh": math.cosh(1) ** -2}
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("text", AT_A_KINK)
+def test_at_a_kink_the_second_derivative_is_that_of_the_side_that_is_taken(text, dtype):
+    (pred, target), _ = AT_A_KINK[text]
+    loss, x = losses.get(text), Tensor(np.array(pred, dtype), requires_grad=True)
+    if target is not None:
+        target = np.array(target) if loss.target == "index" else np.array(target, dtype)
+    loss(x, target, reduction="sum").backward(create_graph=True)
+    slope, x.grad = x.grad, None
+    if slope.requires_grad:
+        slope.backward(np.ones(x.shape, dtype))
+    bend = np.zeros(x.shape) if x.grad is None else x.grad.data
+    assert bend == pytest.approx(np.full(x.shape, BENT.get(text, 0)), rel=10 * float(np.finfo(dtype).eps), abs=0)
+
+
 @pytest.mark.parametrize("text", [text for text in AT_A_KINK if losses.get(text).kinks])
 def test_the_kinks_that_a_loss_declares_vanish_there(text):
     (pred, target), _ = AT_A_KINK[text]
