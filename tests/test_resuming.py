@@ -37,8 +37,9 @@ def scaled(pred, target, *, log_scale=0.0):
     return np.log(np.cosh((pred - target) * np.exp(-log_scale))) + log_scale
 
 
-def network():
-    return nn.Sequential(nn.Linear(3, 8, rng=0), nn.Dropout(0.3, rng=1), nn.Tanh(), nn.Linear(8, 1, rng=2))
+def network(seed=0):
+    layers = nn.Linear(3, 8, rng=seed), nn.Dropout(0.3, rng=seed + 1), nn.Tanh(), nn.Linear(8, 1, rng=seed + 2)
+    return nn.Sequential(*layers)
 
 
 OPTIMIZERS = {
@@ -50,14 +51,14 @@ OPTIMIZERS = {
 }
 
 
-def run(kind, path=None, cut=None, **options):
+def run(kind, path=None, cut=None, seed=0, **options):
     """The bytes of all that a run leaves behind, or None if it was cut off."""
-    model = network()
+    model = network(seed)
     calls["left"] = cut
     try:
         history = fit(
             model, (X, Y), loss=scaled.with_(log_scale=Tensor(0.0, requires_grad=True)), epochs=4, batch_size=8,
-            optimizer=OPTIMIZERS[kind](model.parameters()), rng=3, metrics=["mae"], checkpoint=path, every=options.pop("every", 2), **options,
+            optimizer=OPTIMIZERS[kind](model.parameters()), rng=3 + seed, metrics=["mae"], checkpoint=path, every=options.pop("every", 2), **options,
         )  # fmt: skip
     except RuntimeError as error:
         assert isinstance(error.__cause__, Cut)  # noqa: PT017 - it is the test that cut it off
@@ -79,6 +80,19 @@ def test_a_run_cut_off_in_the_middle_of_an_epoch_ends_in_the_same_bytes(kind, va
     assert run(kind, path, cut, validation=validation) is None
     assert run(kind, path, cut, validation=validation) is None or cut > 10
     assert run(kind, path, validation=validation) == whole
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(20))
+def test_twenty_seeds_cut_off_twice_at_random_steps_end_in_the_same_bytes(seed, tmp_path):
+    g = np.random.default_rng(seed)
+    for kind in OPTIMIZERS:
+        validation, path = (None, 0.2)[int(g.integers(2))], tmp_path / f"{kind}.npz"
+        first, second = (int(step) for step in g.integers(1, 10, 2))
+        whole = run(kind, seed=seed, validation=validation)
+        assert run(kind, path, first, seed, validation=validation, every=int(g.integers(1, 4))) is None
+        assert run(kind, path, second, seed, validation=validation) is None
+        assert run(kind, path, seed=seed, validation=validation) == whole
 
 
 def test_a_finished_run_is_not_run_again(tmp_path):
