@@ -25,3 +25,15 @@ def test_three_splits_show_no_difference_between_the_losses_that_hear_wrong_labe
     lines = [line for line in run(BY_NUMBER["08"]).stdout.splitlines() if "minus that of" in line]
     assert len(lines) == 2
     assert all(line.endswith("3 seeds cannot show a difference; 6 are needed") for line in lines)
+
+
+@pytest.mark.parametrize("name", ["flat_mse", "flat_ce"])
+def test_the_land_of_two_weights_is_as_flat_as_its_closed_form(name):
+    x = np.random.default_rng(0).standard_normal(200)
+    y = (x > 0) != (np.arange(200) < 20)
+    one, other = np.meshgrid(*2 * [np.linspace(-8, 8, 81)])
+    h = np.tanh(one[..., None] * x)
+    p = 1 / (1 + np.exp(-other[..., None] * h))
+    sent = (p - y) * (2 * p * (1 - p) if name == "flat_mse" else 1)
+    size = np.hypot((sent * other[..., None] * (1 - h**2) * x).mean(-1), (sent * h).mean(-1))
+    assert run(BY_NUMBER["12"]).read("facts")[name] == pytest.approx(np.mean(size < 0.01), abs=5e-4)
