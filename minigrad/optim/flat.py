@@ -44,8 +44,11 @@ class Flat:
                 p._data = view
 
     def gather(self) -> list[int]:
-        """Copy the gradients into their buffer; return which parameters have one."""
-        grads = [p.edge.grad for p in self.params]  # type: ignore[union-attr]  # a parameter is a leaf
+        """Copy the gradients into their buffer and mark them as used; return which parameters have one."""
+        edges: list[Any] = [p.edge for p in self.params]
+        grads = [edge.grad for edge in edges]
+        for edge in edges:
+            edge.used = True  # until the gradient is forgotten, or set by hand
         present = [i for i, g in enumerate(grads) if g is not None]
         if len(present) == len(grads):
             np.concatenate([g._data.reshape(-1) for g in grads], out=self.grads)

@@ -86,6 +86,32 @@ class TestAStep:
         assert optimizer.steps == 0
         assert {k: v.tobytes() for k, v in before.items()} == {k: v.tobytes() for k, v in model.state_dict().items()}
 
+    def test_whose_gradient_is_added_to_is_told_that_zero_grad_was_forgotten(self):
+        model = MLP(2, 3, 1, rng=0)
+        optimizer, x = SGD(model.parameters()), np.ones((4, 2), np.float32)
+        model(x).sum().backward()
+        optimizer.step()
+        message = (
+            "backward: 4 leaves, of shapes (3, 1), (1,), (2, 3), (3,), still hold the gradient of the last step. The new "
+            "one is added, which acts like momentum 1. Call zero_grad() after step()."
+        )
+        with pytest.warns(UserWarning, match=re.escape(message)) as caught:
+            model(x).sum().backward()
+        assert caught[0].filename == __file__
+
+    @pytest.mark.parametrize(
+        "forget", [SGD.zero_grad, lambda o: [setattr(p, "grad", None) for p in o.groups[0]["params"]]]
+    )
+    def test_may_follow_several_backward_passes(self, forget):
+        model = MLP(2, 3, 1, rng=0)
+        optimizer, x = SGD(model.parameters()), np.ones((4, 2), np.float32)
+        for _ in range(3):
+            for _ in range(4):
+                model(x).sum().backward()
+            optimizer.step()
+            forget(optimizer)
+        assert optimizer.steps == 3
+
     def test_that_diverges_shows_it_in_the_values_without_a_warning(self):
         p = leaf(1.0, dtype=np.float32)
         optimizer = SGD([p], lr=1e30)
