@@ -63,7 +63,7 @@ def tree(t: Tensor, lines: int) -> str:
             continue
         shown_at[edge] = len(rows) + 1
         rows.append(indent + _line(edge))
-        inputs = [(name, one) for name, inner in getattr(edge, "edges", {}).items() for one in _flat(inner)]
+        inputs = list(edge.inputs()) if hasattr(edge, "inputs") else []
         todo += [(depth + 1, name, one) for name, one in reversed(inputs)]
     return "\n".join(rows)
 
@@ -77,10 +77,6 @@ def _line(edge: Any) -> str:
     kept = ", ".join(name for name in edge.saved if name not in (MADE_AT, MARKS))
     place = f" at {edge.saved[MADE_AT]}" if MADE_AT in edge.saved else ""
     return f"{edge.op.name} {edge.shape}{place}{f', keeps {kept}' if kept else ''}{gradient}"
-
-
-def _flat(edge: Any) -> list[Any]:
-    return [one for one in edge if one is not None] if isinstance(edge, tuple) else [edge]
 
 
 # --- watching ---------------------------------------------------------------------------------------------------------
@@ -126,7 +122,7 @@ def look(op: Op, values: dict[str, Any], result: Tensor) -> None:
     out = result.data
     if out.dtype.kind != "f" or np.isfinite(out).all():
         return
-    recorded = node.edges if node is not None else {}
+    recorded = [arg for arg, _ in node.inputs()] if node is not None else []
     given = [value for name, value in values.items() if name not in recorded and isinstance(value, np.ndarray)]
     if not np.isnan(out).any() and any(np.isinf(value).any() for value in given if value.dtype.kind == "f"):
         return
@@ -157,7 +153,7 @@ def look_back(node: Node, g: Any, create_graph: bool) -> list[tuple[Edge, Any]]:
         data = getattr(part, "_data", part)
         if not np.isfinite(data).all() and np.isfinite(getattr(g, "_data", g)).all():
             at, value = _first(data)
-            arg = next(name for name, inner in node.edges.items() if edge in _flat(inner))
+            arg = next(name for name, one in node.inputs() if one is edge)
             raise GradientError(
                 f"detect_anomaly: expected finite gradients, got {value} at {at} for {arg} {edge.shape} of {op.name} "
                 f"{node.shape}{where}; keep {arg} where the slope of {op.name} is finite, np.where before it, not after"

@@ -65,6 +65,12 @@ def needs_of(rule: Any, arg: str, op: Op) -> tuple[str, ...]:
     return needs
 
 
+def keeps_of(needs: tuple[str, ...], args: tuple[str, ...]) -> list[tuple[str, int]]:
+    """What a node keeps for a rule, and of which argument it is the value or the shape (none, for the result)."""
+    places = {name: i for i, arg in enumerate(args) for name in (f"{arg}_shape", arg)}
+    return [(need, places.get(need, -1)) for need in needs if need != "g"]
+
+
 def wrong_part(op: Op, arg: str, part: Any, shape: Shape) -> GradientError:
     """A rule returned no gradient of its argument."""
     got = type(part).__name__ + (f" of shape {part.shape}, dtype {part.dtype}" if hasattr(part, "dtype") else "")

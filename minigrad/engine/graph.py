@@ -47,24 +47,41 @@ class Leaf:
 
 
 class Node:
-    """One operation that was carried out: its op, the edges of its inputs, and what its rules will ask for."""
+    """One operation that was carried out: its op, the edges of its inputs, and what its rules will ask for.
+
+    `edges` has one for each argument of the op, in order: None where it is constant, a tuple where it is a sequence.
+    """
 
     __slots__ = ("dtype", "edges", "grad", "hooks", "number", "op", "saved", "shape")
 
     def __init__(
-        self, op: Op | None, edges: dict[str, Any], saved: dict[str, Any], shape: tuple[int, ...], dtype: np.dtype[Any]
+        self, op: Op | None, edges: tuple[Any, ...], saved: dict[str, Any], shape: tuple[int, ...], dtype: np.dtype[Any]
     ) -> None:
-        self.op, self.edges, self.saved, self.shape, self.dtype = op, edges, saved, shape, dtype
-        self.number = now()
+        self.op, self.edges, self.saved = op, edges, saved
+        self.shape, self.dtype, self.number = shape, dtype, now()
         self.grad: Any = None
         self.hooks: tuple[Hook, ...] = ()
 
     def free(self) -> None:
         """Let go of the inputs and of all saved values; only the fact remains that something was here."""
-        self.op, self.edges, self.saved = None, {}, {}
+        self.op, self.edges, self.saved = None, (), {}
+
+    def inputs(self) -> Iterator[tuple[str, Edge]]:
+        """Argument and edge of each recorded input, the members of a sequence one by one."""
+        for arg, edge in zip(self.op.args if self.op else (), self.edges):
+            for one in edge if isinstance(edge, tuple) else (edge,):
+                if one is not None:
+                    yield arg, one
 
 
 Edge = Leaf | Node
+
+
+def source(edge: Any) -> Any:
+    """The edge of the value that this one is a view of; the edge itself if it is none."""
+    while isinstance(edge, Node) and edge.op is not None and edge.op.view and edge.edges:
+        edge = edge.edges[0]
+    return edge
 
 
 @np.errstate(all="ignore")  # what is not finite shows in the gradient
@@ -83,8 +100,10 @@ def walk(
     watched = debug.watching.get()
     token = recording.set(IN_RULES if create_graph else False)
     try:
-        while queue and -queue[0][0] >= oldest:
+        while queue:
             node = heappop(queue)[1]
+            if node.number < oldest:
+                break
             if node.hooks:
                 arrived[node] = call_hooks(node, arrived[node])
             if node in ends:

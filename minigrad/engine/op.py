@@ -15,12 +15,11 @@ from typing import Any, TypeVar
 import numpy as np
 
 from minigrad.engine import debug, declaring, guards
-from minigrad.engine.graph import Array, Edge, Gradient, Leaf, Node, recording, walk
+from minigrad.engine.graph import Array, Edge, Gradient, Leaf, Node, recording, source, walk
 from minigrad.engine.sums import sum_over
-from minigrad.engine.tensor import RULES, Tensor, frozen, wrap
+from minigrad.engine.tensor import RULES, SEQUENCES, Tensor, frozen, wrap
 
 Made = TypeVar("Made", bound="Op")
-SEQUENCES = (list, tuple)
 OWN: set[Any] = set()  # the functions that minigrad itself has rules for
 
 
@@ -43,51 +42,59 @@ class Op:
         self.args, self.defaults = declaring.signature_of(forward, self.name, args, tuple(rules))
         self.rules = rules
         self.safe = next((i for i, arg in enumerate(self.args) if arg in guards.REFUSED), len(self.args))
-        self.needs = {arg: declaring.needs_of(rule, arg, self) for arg, rule in rules.items()}
+        self.needs = {arg: declaring.needs_of(rule, arg, self) for arg, rule in rules.items() if rule is not None}
+        self.keeps = {arg: declaring.keeps_of(needs, self.args) for arg, needs in self.needs.items()}
+        self.constant = [i for i, arg in enumerate(self.args) if arg not in self.needs]
+        self.is_ufunc = isinstance(forward, np.ufunc)
 
     def __repr__(self) -> str:
         return f"<op {self.name}({', '.join(self.args)})>"
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run the forward on the arrays; where there is something to differentiate, record a node."""
-        values, edges, tensors = [], {}, False
-        for name, arg in zip(self.args, args):
+        count = len(args)
+        if kwargs or count > self.safe:
+            guards.check_arguments(self, args, kwargs)
+        if kwargs or self.defaults:
+            args = self._completed(args, kwargs)
+        values, edges, tensors = [], [], False
+        for arg in args:
             if isinstance(arg, Tensor):
                 tensors = True
                 values.append(arg._data)
-                if arg.edge is not None:
-                    edges[name] = arg.edge
-            elif type(arg) not in SEQUENCES:
-                values.append(arg)
-            elif _has_tensor(arg):
+                edges.append(arg.edge)
+            elif type(arg) in SEQUENCES and _has_tensor(arg):
                 tensors = True
                 values.append(data_of(arg))
-                if (found := edge_of(arg)) is not None:
-                    edges[name] = found
+                edges.append(edge_of(arg))
             else:
-                values.append(_entries(arg) if isinstance(self, Elementwise) else arg)
-        if kwargs or len(args) > self.safe:
-            guards.check_arguments(self, args, kwargs)
-            edges |= {key: edge for key, value in kwargs.items() if (edge := edge_of(value)) is not None}
-            given, kwargs = kwargs, {key: data_of(value) for key, value in kwargs.items()}
-            tensors = tensors or any(kwargs[key] is not given[key] for key in kwargs)
+                values.append(_entries(arg) if type(arg) in SEQUENCES and isinstance(self, Elementwise) else arg)
+                edges.append(None)
+        for key in kwargs:
+            kwargs[key] = data_of(kwargs[key])
         try:
-            out = self.forward(*values, **kwargs)
+            out = self.forward(*values[:count], **kwargs)
         except (ValueError, TypeError, IndexError) as error:
-            guards.explain(error, self, values, kwargs)
+            guards.explain(error, self, values[:count], kwargs)
             raise
         if not tensors:
             return out
-        out = self._owned(out, values)
-        if edges and recording.get():
-            result = self.record(out, edges, values, kwargs)
+        if not (self.is_ufunc and type(out) is np.ndarray and out.dtype.char in "fd"):
+            out = self._owned(out, values)
+        recorded = any(edges)
+        if recorded and recording.get():
+            result = self.record(out, edges, values)
         else:
             result = wrap(out, None)
-            if edges:
+            if recorded:
                 debug.cut(f"{self.name} under no_grad")
         if debug.watching.get():
-            debug.look(self, dict(zip(self.args, values)) | kwargs, result)
+            debug.look(self, dict(zip(self.args, values)), result)
         return result
+
+    def _completed(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
+        """A value for every argument, in order: as given by place or name, or else its default."""
+        return (*args, *[kwargs.get(arg, self.defaults.get(arg)) for arg in self.args[len(args) :]])
 
     def _owned(self, out: Any, values: list[Any]) -> Array:
         """The result as an array that shares no memory with an input, unless the op is said to be a view."""
@@ -100,47 +107,49 @@ class Op:
                 break
         return out  # type: ignore[no-any-return]
 
-    def record(self, out: Array, edges: dict[str, Any], args: list[Any], kwargs: dict[str, Any]) -> Tensor:
+    def record(self, out: Array, edges: list[Any], values: list[Any]) -> Tensor:
         """Wrap `out` as the result of a new node, which keeps just what the rules of its recorded inputs ask for."""
+        for i in self.constant:
+            if edges[i] is not None:
+                guards.check_constant(self, self.args[i])
+                edges[i] = None
         saved: dict[str, Any] = {}
-        values = dict(zip(self.args, args))
-        if kwargs or self.defaults:
-            values = self.defaults | values | kwargs
-        for arg in tuple(edges):
-            if self.rules.get(arg) is None:
-                guards.check_constant(self, arg)
-                del edges[arg]
-                continue
-            for need in self.needs[arg]:
-                if need == "out":
-                    saved[need] = out
-                elif need in values:
-                    saved[need] = values[need] if need in edges else frozen(values[need])
-                elif need != "g":
-                    saved[need] = _shape(values[need.removesuffix("_shape")])
+        for arg, edge in zip(self.args, edges):
+            if edge is not None:
+                for need, i in self.keeps[arg]:
+                    if need == "out":
+                        saved[need] = out
+                    elif need == self.args[i]:
+                        saved[need] = values[i] if edges[i] is not None else frozen(values[i])
+                    else:
+                        saved[need] = _shape(values[i])
         if self.reference is not None:
-            saved.update({arg: value if arg in edges else frozen(value) for arg, value in values.items()})
-        if not edges:
+            kept = zip(self.args, values, edges)
+            saved.update({arg: value if edge is not None else frozen(value) for arg, value, edge in kept})
+        if self.constant and not any(edges):
             return wrap(out, None)
         if out.dtype.kind != "f":
             raise declaring.no_floats(self, out)
-        return wrap(out, Node(self, edges, saved, out.shape, out.dtype))
+        return wrap(out, Node(self, tuple(edges), saved, out.shape, out.dtype))
 
     def gradients(self, node: Node, g: Gradient, create_graph: bool) -> list[tuple[Edge, Gradient]]:
         """The gradient of each recorded input, given that of the result."""
-        self._check_fresh(node)
-        known = node.saved | {"g": g}
+        saved = node.saved
         if create_graph:
-            edges = node.edges | {"out": node}
-            known = {name: _tensors(value, edges.get(name)) for name, value in known.items()}
+            edges = dict(zip(self.args, node.edges), out=node)
+            saved = {name: _tensors(value, edges.get(name)) for name, value in saved.items()}
             if self.reference is not None:
-                return self._by_reference(node, g, known)
+                return self._by_reference(node, g, saved)
         elif type(g) is np.ndarray:
             g.setflags(False)  # type: ignore[call-arg]  # half the time of write=False
         found = []
-        for arg, edge in node.edges.items():
+        for arg, edge in zip(self.args, node.edges):
+            if edge is None:
+                continue
+            if arg in saved:
+                self._check_fresh(node, arg, edge)
             try:
-                part = self.apply(arg, known)
+                part = self.apply(arg, g, saved)
                 if isinstance(edge, tuple):  # the argument is a sequence, and so is what its rule returns
                     pieces = zip(edge, part, strict=True)
                     found += [(one, self.fit(piece, one, arg, node)) for one, piece in pieces if one is not None]
@@ -150,12 +159,12 @@ class Op:
                 raise declaring.broken_rule(self, arg, error) from error
         return found
 
-    def apply(self, arg: str, known: dict[str, Any]) -> Gradient:
+    def apply(self, arg: str, g: Gradient, saved: dict[str, Any]) -> Gradient:
         """The gradient of one argument, as its rule says."""
-        given = [known[need] for need in self.needs[arg]]
+        given = [g if need == "g" else saved[need] for need in self.needs[arg]]
         part = self.rules[arg](*given)
         for value in given:
-            if part is value and part is not known["g"]:
+            if part is value and part is not g:
                 return part + 0  # a saved array belongs to somebody else
         return part
 
@@ -165,25 +174,26 @@ class Op:
             raise declaring.wrong_part(self, arg, part, edge.shape)
         return part if part.dtype == edge.dtype else part.astype(edge.dtype)
 
-    def _by_reference(self, node: Node, g: Gradient, known: dict[str, Any]) -> list[tuple[Edge, Gradient]]:
+    def _by_reference(self, node: Node, g: Gradient, saved: dict[str, Any]) -> list[tuple[Edge, Gradient]]:
         """Differentiate the same maths in ordinary operations: a fused rule need not have a derivative itself."""
-        starts = {arg: alias(known[arg]) for arg in node.edges}
-        given = {name: value for name, value in known.items() if name in self.args}
+        ends = {arg: edge for arg, edge in zip(self.args, node.edges) if edge is not None}
+        starts = {}
+        for arg, edge in ends.items():
+            self._check_fresh(node, arg, edge)
+            starts[arg] = alias(saved[arg])
+        given = {name: value for name, value in saved.items() if name in self.args}
         out = self.reference(**{**given, **starts})  # type: ignore[misc]  # the caller has looked that there is one
-        ends: Any = [start.edge for start in starts.values()]
-        arrived = walk(out.edge, g, wrt=ends, retain_graph=True, create_graph=True)
-        found = zip(node.edges.items(), ends, strict=True)
-        return [(edge, self.fit(arrived[end], edge, arg, node)) for (arg, edge), end in found if end in arrived]
+        wrt: Any = {arg: start.edge for arg, start in starts.items()}
+        arrived = walk(out.edge, g, wrt=wrt.values(), retain_graph=True, create_graph=True)
+        found = [(arg, edge, arrived.get(wrt[arg])) for arg, edge in ends.items()]
+        return [(edge, self.fit(part, edge, arg, node)) for arg, edge, part in found if part is not None]
 
-    def _check_fresh(self, node: Node) -> None:
+    def _check_fresh(self, node: Node, arg: str, edge: Any) -> None:
         """A value that changed since the node was made must not be used: not it, and no view of it."""
-        for arg, edge in node.edges.items():
-            if arg in node.saved:
-                for one in edge if isinstance(edge, tuple) else (edge,):
-                    while isinstance(one, Node) and one.op is not None and one.op.view and one.edges:
-                        one = next(iter(one.edges.values()))
-                    if isinstance(one, Leaf) and one.changed > node.number:
-                        raise guards.stale(self, arg, one)
+        for one in edge if isinstance(edge, tuple) else (edge,):
+            leaf = source(one)
+            if isinstance(leaf, Leaf) and leaf.changed > node.number:
+                raise guards.stale(self, arg, leaf)
 
 
 class Elementwise(Op):
@@ -193,18 +203,20 @@ class Elementwise(Op):
     the gradient goes through where it is True. A rule that names `g` has done its own multiplication.
     """
 
-    def apply(self, arg: str, known: dict[str, Any]) -> Gradient:
+    def apply(self, arg: str, g: Gradient, saved: dict[str, Any]) -> Gradient:
         """Slope times gradient.
 
         Where that is not finite, a slope that is not finite counts as 0 if the gradient is exactly 0, and a mask lets
         nothing through that it does not choose: what a `where` left out cannot spoil what it chose.
         """
-        rule, needs, g = self.rules[arg], self.needs[arg], known["g"]
+        rule, needs = self.rules[arg], self.needs[arg]
         if not callable(rule):
             return g if rule == 1 else g * rule if rule else np.zeros(g.shape, g.dtype)
-        slope = rule(known[needs[0]]) if len(needs) == 1 else rule(*[known[need] for need in needs])
         if "g" in needs:
-            return slope
+            return rule(*map((saved | {"g": g}).get, needs))
+        slope = rule(saved[needs[0]]) if len(needs) == 1 else rule(*map(saved.get, needs))
+        if type(slope) is float and math.isfinite(slope):
+            return g * slope
         if type(slope) is not np.ndarray and isinstance(slope, (list, tuple)):
             raise declaring.wrong_part(self, arg, slope, g.shape)
         product = g * slope
@@ -315,7 +327,7 @@ def alias(value: Any) -> Tensor:
     """The same value as a node of its own, at which a walk can end."""
     data, edge = data_of(value), edge_of(value)
     data = np.asarray(data).view()
-    return wrap(data, Node(identity, {"a": edge} if edge else {}, {}, data.shape, data.dtype))
+    return wrap(data, Node(identity, (edge,), {}, data.shape, data.dtype))
 
 
 sum_to = Op(sum_over, {"a": lambda g, a_shape: np.broadcast_to(g, a_shape)}, name="sum_to")

@@ -14,6 +14,7 @@ from minigrad.engine.arraylike import ArrayLike
 from minigrad.engine.errors import GradientError
 from minigrad.engine.graph import Array, Edge, Hook, Leaf, Node, keep_gradient, now, walk
 
+SEQUENCES = (list, tuple)
 _adding = Lock()  # two threads may add to one leaf
 
 
@@ -163,10 +164,8 @@ def wrap(data: Any, edge: Edge | None) -> Tensor:
 
 def frozen(value: Any) -> Any:
     """A value that nobody can change: a read-only array is kept, any other is copied."""
-    if isinstance(value, (list, tuple)):
-        return type(value)(map(frozen, value))
     if not isinstance(value, np.ndarray):
-        return value
+        return type(value)(map(frozen, value)) if isinstance(value, SEQUENCES) else value
     owner: Any = value
     while isinstance(owner, np.ndarray):
         if owner.flags.writeable:

@@ -236,7 +236,7 @@ def _older_than(starts: list[Tensor], outs: list[Tensor]) -> bool:
         if isinstance(edge, Node):
             if edge.number < first:
                 return True
-            todo += [one for inner in edge.edges.values() for one in (inner if isinstance(inner, tuple) else (inner,))]
+            todo += [one for _, one in edge.inputs()]
     return False
 
 

@@ -97,7 +97,7 @@ def _single(call: Call, last: Call | None, start: Tensor, out: Any) -> Any:
 
 def _before(t: Tensor) -> Any:
     """The edge of which this one is the alias."""
-    return next(iter(t.edge.edges.values())) if isinstance(t.edge, Node) else None
+    return t.edge.edges[0] if isinstance(t.edge, Node) else None
 
 
 def _uses(root: Any) -> dict[Any, int]:
@@ -106,13 +106,10 @@ def _uses(root: Any) -> dict[Any, int]:
     waiting = [root]
     while waiting:
         node = waiting.pop()
-        for found in node.edges.values() if isinstance(node, Node) else ():
-            for edge in found if isinstance(found, tuple) else (found,):
-                if edge is None:
-                    continue
-                if edge not in count:
-                    waiting.append(edge)
-                count[edge] = count.get(edge, 0) + 1
+        for _, edge in node.inputs() if isinstance(node, Node) else ():
+            if edge not in count:
+                waiting.append(edge)
+            count[edge] = count.get(edge, 0) + 1
     return count
 
 

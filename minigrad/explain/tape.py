@@ -108,10 +108,10 @@ def _reachable(root: Any) -> list[Any]:
 
 def _inputs(edge: Any) -> Iterator[tuple[str, Any]]:
     """(argument, edge) of every recorded input."""
-    for arg, found in edge.edges.items() if isinstance(edge, Node) else ():
+    for arg, found in zip(edge.op.args, edge.edges) if isinstance(edge, Node) and edge.op else ():
         if isinstance(found, tuple):
             yield from ((f"{arg}[{k}]", one) for k, one in enumerate(found) if one is not None)
-        else:
+        elif found is not None:
             yield arg, found
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from minigrad.engine.errors import DomainError, DTypeError, LabelError, ShapeError
-from minigrad.engine.graph import Node
+from minigrad.engine.graph import Node, source
 from minigrad.engine.tensor import Tensor, frozen
 from minigrad.losses.kinds import CLASSES, PRED, TARGET
 
@@ -156,8 +156,7 @@ def warn_about(loss: Loss, edge: Any, pred: Array, target: Any, stacklevel: int)
 
 def _squashed(loss: Loss, edge: Any) -> str:
     """A softmax or sigmoid right before a loss on scores, looked for through views."""
-    while isinstance(edge, Node) and edge.op is not None and edge.op.view and edge.edges:
-        edge = next(iter(edge.edges.values()))
+    edge = source(edge)
     made_by = edge.op.name if isinstance(edge, Node) and edge.op is not None else ""
     if made_by != ("sigmoid" if loss.pred == "logit" else "softmax"):
         return ""
