@@ -52,7 +52,7 @@ LABEL, ROW = np.array([2]), np.array([[0.7, 0.2, 0.1, 0, 0]])
 
 def place(loss):
     """Section, network, input and target of a loss."""
-    one, roles = points[:1], points[None, : len(loss.heads) or 3]
+    one, roles = points[:1], points[None, : len(loss.heads)] if loss.heads else points[:1]
     yes = None if loss.target == "none" else np.array([1])
     match loss.pred, loss.target:
         case "real", _:
@@ -165,7 +165,8 @@ together, spreads = {}, {}
 for section in SECTIONS:
     groups = {}
     for name in ways[section]:
-        groups.setdefault((losses.get(name).pred, losses.get(name).heads), []).append(name)
+        loss = losses.get(name)
+        groups.setdefault((loss.pred, loss.heads, loss.target == "none"), []).append(name)
     first, *others = max(groups.values(), key=lambda group: (len(group), len(losses.get(group[0]).heads)))
     _, model, x, y = place(losses.get(first))
     together[section] = trace(model, fitted[first], x, y, sample=0, also=[fitted[name] for name in others])

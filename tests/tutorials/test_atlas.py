@@ -182,17 +182,19 @@ def test_a_loss_without_a_sentence_gets_the_general_one_and_a_kind_without_a_sec
 
 
 def test_losses_of_installed_packs_join_fitted_ones_included(tmp_path):
-    path = [os.fspath(tmp_path), *(os.fspath(ROOT / "plugins" / f"minigrad-{pack}") for pack in ("cost", "robust"))]
-    for pack in ("cost", "robust"):
+    packs = sorted(path.name.removeprefix("minigrad-") for path in ROOT.glob("plugins/minigrad-*"))
+    path = [os.fspath(tmp_path), *(os.fspath(ROOT / "plugins" / f"minigrad-{pack}") for pack in packs)]
+    for pack in packs:
         metadata = tmp_path / f"minigrad_{pack}-0.1.0.dist-info"
         metadata.mkdir()
         (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: minigrad-{pack}\nVersion: 0.1.0\n")
         (metadata / "entry_points.txt").write_text(f"[minigrad]\n{pack} = minigrad_{pack}\n")
-    env = environment(home(), MINIGRAD_PLUGINS="cost,robust")
+    env = environment(home(), MINIGRAD_PLUGINS=",".join(packs))
     env["PYTHONPATH"] = os.pathsep.join([env["PYTHONPATH"], *path])
     done = subprocess.run([sys.executable, "-W", "error", str(ATLAS), "--out", str(tmp_path / "out")], env=env,
                           capture_output=True, text=True, timeout=240, check=False)  # fmt: skip
     assert done.returncode == 0, done.stderr
-    for name in ("cost:class_balanced", "cost:logit_adjusted", "robust:barron_nll", "robust:tukey"):
+    fitted, coupled = ("cost:class_balanced", "cost:logit_adjusted"), ("embedding:nt_xent", "overlap:dice_bce")
+    for name in (*fitted, *coupled, "embedding:arcface", "robust:barron_nll", "robust:tukey"):
         assert f"\n{name:18} δ = " in done.stdout
-    assert json.loads((tmp_path / "out" / "facts.json").read_text())["rows"] == len(BUILT_IN) + 8
+    assert json.loads((tmp_path / "out" / "facts.json").read_text())["rows"] == len(BUILT_IN) + 4 * len(packs)
