@@ -57,7 +57,7 @@ class Op:
             guards.check_arguments(self, args, kwargs)
         if kwargs or self.defaults:
             args = self._completed(args, kwargs)
-        values, edges, tensors = [], [], False
+        values, edges, tensors, inner = [], [], False, ()
         for arg in args:
             if isinstance(arg, Tensor):
                 tensors = True
@@ -65,7 +65,7 @@ class Op:
                 edges.append(arg.edge)
             elif type(arg) in SEQUENCES and _has_tensor(arg):
                 tensors = True
-                values.append(data_of(arg))
+                values.append(inner := data_of(arg))
                 edges.append(edge_of(arg))
             else:
                 values.append(_entries(arg) if type(arg) in SEQUENCES and isinstance(self, Elementwise) else arg)
@@ -80,7 +80,7 @@ class Op:
         if not tensors:
             return out
         if not (self.is_ufunc and type(out) is np.ndarray and out.dtype.char in "fd"):
-            out = self._owned(out, values)
+            out = self._owned(out, [*values, *inner] if inner else values)
         recorded = any(edges)
         if recorded and recording.get():
             result = self.record(out, edges, values)
