@@ -12,7 +12,7 @@ from matplotlib.ticker import MaxNLocator
 
 from minigrad.figures.palette import DOTTED, GREY, HALO, INK, PALE, SHADES, Look, looks, style
 from minigrad.figures.parts import canvas, end_names, headline, listed, size_of, swatch, title
-from minigrad.figures.saying import described, inscribed, note, number, say, short, together, width_of, wrapped
+from minigrad.figures.saying import described, inscribed, note, number, say, short, together, width_of
 
 if TYPE_CHECKING:
     from minigrad.comparison import Comparison
@@ -84,23 +84,21 @@ def _rates(ax: Any, c: Comparison, look: Looks) -> None:
     ticks = [f"{lr:g}" for lr in c.lrs]
     crowded = max(width_of(tick, 8) for tick in ticks) > 0.9 * size_of(ax)[0] / len(ticks)
     ax.set_xticks(range(len(ticks)), ticks, rotation=90 if crowded else 0)
-    label = "learning rate" + (" (hatched: diverged)" if not known.all() else "")
-    ax.set_xlabel("\n".join([label, *_first_steps(ax, c)]))
+    ax.set_xlabel("learning rate" + (" (hatched: diverged)" if not known.all() else ""))
     rates = listed([together(short(loss), f"{c.best_lr(loss):g}") for loss in c.losses])
     template = "Validation {metric}, median; boxed: best of {rates} rates, {best}"
     title(ax, template, metric=c.metric, rates=len(c.lrs), best=rates)
 
 
 def _first_steps(ax: Any, c: Comparison) -> list[str]:
-    """How long the first gradients are: why one rate is not the same step for two losses."""
+    """How long the first gradient of each loss is: why one rate is not the same step for two losses."""
     steps = {loss: c.first_step(loss) for loss in c.losses[1:]}
     note(ax, **{f"first step of {loss}": step for loss, step in steps.items()})
-    known = [together(short(loss, 10), f"{step:.2g}") for loss, step in steps.items() if np.isfinite(step)]
+    known = [together(loss, f"{step:.2g}") for loss, step in steps.items() if np.isfinite(step)]
     if not known:
-        return []
-    first = together(short(c.losses[0], 10), "=", "1")
-    said = say(ax, "first gradient, {first}: {steps}", first=first, steps=listed(known))
-    return [wrapped(said, 0.65 * size_of(ax)[0], 9)]
+        return [""] * len(c.losses)
+    say(ax, "First gradient, {first} = 1: {steps}", first=c.losses[0], steps=listed(known))
+    return [f"\nfirst gradient {step:.2g}" if np.isfinite(step) else "" for step in (1, *steps.values())]
 
 
 def _near(c: Comparison, scores: Any) -> Any:
@@ -133,8 +131,9 @@ def _cell(i: int, j: int, *, inset: float = 0.0, **looks_: Any) -> Rectangle:
 
 
 def _name_rows(ax: Any, c: Comparison, look: Looks) -> None:
-    """The name of every loss beside its row, with a piece of its line."""
-    ax.set_yticks(range(len(c.losses)), [short(loss) for loss in c.losses])
+    """The name of every loss beside its row, with a piece of its line and the length of its first gradient."""
+    names = [f"{short(loss)}{step}" for loss, step in zip(c.losses, _first_steps(ax, c), strict=True)]
+    ax.set_yticks(range(len(c.losses)), names)
     ax.tick_params(length=0)
     ax.tick_params(axis="y", pad=26)
     for i, loss in enumerate(c.losses):

@@ -37,3 +37,16 @@ def test_the_land_of_two_weights_is_as_flat_as_its_closed_form(name):
     sent = (p - y) * (2 * p * (1 - p) if name == "flat_mse" else 1)
     size = np.hypot((sent * other[..., None] * (1 - h**2) * x).mean(-1), (sent * h).mean(-1))
     assert run(BY_NUMBER["12"]).read("facts")[name] == pytest.approx(np.mean(size < 0.01), abs=5e-4)
+
+
+def test_better_and_worse_are_said_of_a_loss_exactly_when_all_six_differences_have_one_sign():
+    done = run(BY_NUMBER["09"])
+    facts = done.read("facts")
+    said = [
+        line.partition(": ")[2] for line in done.stdout.splitlines() if line.startswith("  ") and ", mse_on" in line
+    ]
+    six = np.array([*facts["differences"], *facts["differences_bad"]])
+    verdicts = {1: "better than cross_entropy", -1: "worse than cross_entropy", 0: "no difference shown with 6 seeds"}
+    one_sign = [int(np.all(d > 0)) - int(np.all(d < 0)) for d in six]
+    assert six.shape == (4, 6)
+    assert said == [verdicts[sign] for sign in one_sign]
