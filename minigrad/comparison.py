@@ -163,6 +163,8 @@ class Comparison:
         lines += [f"{row.loss}: {row.verdict}." for row in self.rows if row.verdict]
         return "\n".join(lines + self.notes())
 
+    __repr__ = __str__
+
     def to_dict(self) -> dict[str, Any]:
         """Plain data, ready for JSON: the table and every run."""
         return {

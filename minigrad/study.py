@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor, as_completed
+from concurrent.futures import BrokenExecutor, Executor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -94,7 +94,7 @@ def compare(
 
     Raises:
         ValueError: no loss, a loss twice, no seeds, a learning rate that is not above 0.
-        TypeError: a loss or a model that cannot travel to another process.
+        TypeError: a loss or a model that cannot travel to another process, or is not found there.
         CheckpointError: `resume` is the file of another study.
     """
     chosen = [registry.get(loss) for loss in losses]
@@ -110,6 +110,7 @@ def compare(
         _check_model_travels(model)
         for loss in chosen:
             _check_travels(loss)
+        _check_arrives(executor, chosen, model)
     options = {"epochs": epochs, "batch_size": batch_size, "optimizer": optimizer, "classes": classes,
                "scale_y": not classes and all(loss.target == "real" for loss in chosen)}  # fmt: skip
     tasks = [
@@ -192,6 +193,24 @@ def _check_model_travels(model: Any) -> None:
             f"compare: expected a model that can travel to another process, got {name}; define the function in a "
             "module, give layer sizes, or leave executor out"
         )
+
+
+def _check_arrives(executor: Executor, losses: list[Loss], model: Any) -> None:
+    """Send there and back what a run needs: a worker knows what it can import, and nothing of this script."""
+    try:
+        executor.submit(_arrived, losses, model).result()
+    except (AttributeError, ImportError, BrokenExecutor) as error:
+        own = [str(loss) for loss in losses if loss.function.__module__ == "__main__"]
+        raise TypeError(
+            f"compare: expected workers that find {', '.join(own) or 'every loss and the model'}, got "
+            f"{str(error).rstrip('.')}; what a notebook defines is not there: put it "
+            "into a module, or a file for losses.add_file; a script works under "
+            'if __name__ == "__main__":; or leave executor out'
+        ) from error
+
+
+def _arrived(losses: list[Loss], model: Any) -> int:
+    return len(losses)
 
 
 def _outline(tasks: list[Task]) -> dict[str, Any]:

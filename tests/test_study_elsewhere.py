@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -140,6 +140,45 @@ def test_a_model_that_cannot_travel_is_refused_before_the_first_run(model):
         pytest.raises(TypeError, match="expected a model that can travel to another process"),
     ):
         compare(["mse"], (X, Y), executor=executor, **{**OPTIONS, "model": model})
+
+
+CELL = """
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from minigrad import compare, loss
+@loss
+def cubic(pred, target):
+    return abs(pred - target) ** 3
+with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as executor:
+    compare([cubic, "mse"], "diabetes", executor=executor)
+"""
+
+
+def test_a_loss_of_a_notebook_that_workers_do_not_find_is_refused_before_the_first_run():
+    done = subprocess.run([sys.executable, "-c", CELL], capture_output=True, text=True, check=False, timeout=120)
+    said = done.stderr.strip().splitlines()[-1]
+    assert said.startswith(
+        "TypeError: compare: expected workers that find cubic, got A process in the process pool was"
+    )
+    assert said.endswith(
+        "; what a notebook defines is not there: put it into a module, or a file for losses.add_file; a script works "
+        'under if __name__ == "__main__":; or leave executor out'
+    )
+
+
+class Strangers(Executor):
+    """Workers that lack a pack."""
+
+    def submit(self, function, /, *arguments):
+        future = Future()
+        future.set_exception(ModuleNotFoundError("No module named 'mine'"))
+        return future
+
+
+def test_workers_that_cannot_import_a_loss_are_found_before_the_first_run():
+    text = "expected workers that find every loss and the model, got No module named 'mine'; what a notebook"
+    with pytest.raises(TypeError, match=text):
+        compare(["mse"], (X, Y), executor=Strangers(), **OPTIONS)
 
 
 @pytest.mark.slow

@@ -144,6 +144,8 @@ class Diff:
     def __str__(self) -> str:
         return diff_text.of_diff(self)
 
+    __repr__ = __str__
+
 
 # --- two losses -------------------------------------------------------------------------------------------------------
 def diff(

@@ -61,6 +61,8 @@ class Exploration:
     def __str__(self) -> str:
         return self.sentence
 
+    __repr__ = __str__
+
 
 def explore(
     model: nn.Module,

@@ -150,6 +150,8 @@ class Trace:
     def __str__(self) -> str:
         return text.of_trace(self)
 
+    __repr__ = __str__
+
 
 def listed(value: Any) -> Any:
     """Tuples as lists, all the way down."""

@@ -69,6 +69,8 @@ class Reliability:
         lines = [f"{a:.2f} … {b:.2f}  {n:>7,}  {p:.3f}  {y:.3f}" for a, b, n, p, y in rows]
         return "\n".join(["probability  samples   said    was", *lines])
 
+    __repr__ = __str__
+
 
 def reliability(p: Any, target: Any, *, bins: int = 10) -> Reliability:
     """Compare what was said with what was: for two classes the probability of class 1, for more that of the class said.

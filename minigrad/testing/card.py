@@ -149,6 +149,8 @@ class Card:
         head = [f"{name:<{room}}  {counts}", about[:WIDTH], *(f"  {line}" for line in formula)]
         return "\n".join([*head, *map(str, self.rows)])
 
+    __repr__ = __str__
+
 
 def visible(text: str) -> str:
     """Text from files and plugins, with control characters made visible."""

@@ -7,7 +7,7 @@ import re
 import numpy as np
 import pytest
 
-from minigrad import MLP, Linear, loss, losses, nn, ops, trace
+from minigrad import MLP, Linear, check_loss, diff, loss, losses, nn, ops, trace
 from minigrad.explain.text import number
 from tests.explain.nets import batch, every_loss, network
 
@@ -78,6 +78,14 @@ def test_what_the_activations_keep_is_said_in_words_that_fit_its_size(slope, sai
     for layer, weight in ((model.layers[0], -1.0), (model.layers[2], 2.0)):
         layer.weight.data = np.full((1, 1), weight, np.float32)
     assert f"The activations {said}, the weights multiply it by 2." in str(trace(model, "mse", [[1.0]], [3.0]))
+
+
+def test_a_prompt_shows_records_as_they_are_printed():
+    x, y = np.zeros((3, 2)), [0, 1, 1]
+    model = MLP(2, 1, rng=0)
+    for record in (trace(model, "hinge", x, y), diff(model, "hinge", "focal", x, y), check_loss("mse")):
+        assert repr(record) == str(record)
+        assert "\n" in repr(record)
 
 
 @pytest.mark.parametrize("name", LOSSES)
