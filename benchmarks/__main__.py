@@ -9,12 +9,13 @@ from fnmatch import fnmatchcase
 from rich.console import Console
 
 from benchmarks.cases import CASES, GROUPS, USUAL
+from benchmarks.growth import AXES, grown
 from benchmarks.peers import PEERS
 from benchmarks.programs import PROGRAMS, compared
-from benchmarks.report import described, machine, record, table
+from benchmarks.report import described, growing, grown_record, machine, record, table
 from benchmarks.rounds import measured
 
-ALL = CASES | PROGRAMS
+ALL = CASES | PROGRAMS | AXES
 
 
 def arguments():
@@ -35,15 +36,16 @@ def arguments():
         help="cpu: of the process alone, where others disturb; 1 thread",
     )
     parser.add_argument("--json", metavar="FILE", help="write all rounds to this file")
+    parser.add_argument("--figure", metavar="FILE", help="draw the ratios and the growth")
     parser.add_argument("--list", action="store_true", help="name cases and peers, measure nothing")
     return parser
 
 
 def chosen(parser, words):
     """The cases that some words mean: groups, names, patterns; the usual ones without any."""
-    found = {}
+    found, groups = {}, GROUPS | {"programs": list(PROGRAMS.values()), "growth": list(AXES.values())}
     for word in words or [*USUAL, *PROGRAMS]:
-        names = [case.name for case in GROUPS.get(word, [])] or [name for name in ALL if fnmatchcase(name, word)]
+        names = [case.name for case in groups.get(word, [])] or [name for name in ALL if fnmatchcase(name, word)]
         if not names:
             parser.error(f"expected cases, got {word!r}, which is none; --list names them")
         found |= dict.fromkeys(names)
@@ -58,8 +60,15 @@ def listed(console):
     console.print(
         "\nLOSS@SIZE    a loss, forward and backward: " + ", ".join(c.name for c in GROUPS["losses"][::6]), "…"
     )
-    console.print("groups       " + ", ".join(GROUPS))
+    console.print("groups       " + ", ".join([*GROUPS, "programs", "growth"]))
     console.print("peers        " + ", ".join(PEERS))
+
+
+def results_of(case, options):
+    """Result by peer."""
+    if case.name in PROGRAMS:
+        return compared(case, options.peers, options.threads, options.rounds, options.clock)
+    return measured(case, options.peers, options.threads, options.rounds, options.seconds, options.clock)
 
 
 def main():
@@ -70,21 +79,27 @@ def main():
         listed(console)
         return 0
     cases = chosen(parser, options.cases)
-    everything = {"machine": machine(), "settings": vars(options), "cases": {}}
+    everything = {"machine": machine(), "settings": vars(options), "cases": {}, "growth": {}}
     console.print(described(everything["machine"]), highlight=False, soft_wrap=True)
     console.print(f"clock: {options.clock}; OPENBLAS_CORETYPE is unset for all\n", highlight=False)
     for case in cases:
         start = time.perf_counter()
-        if case.name in PROGRAMS:
-            results = compared(case, options.peers, options.threads, options.rounds, options.clock)
+        if case.name in AXES:
+            found = grown(case, options.peers, min(options.threads), options.rounds, options.clock)
+            everything["growth"][case.name] = grown_record(case, found)
+            console.print(growing(case, found))
         else:
-            results = measured(case, options.peers, options.threads, options.rounds, options.seconds, options.clock)
-        everything["cases"][case.name] = record(case, results)
-        console.print(table(case, results, options.threads))
+            results = results_of(case, options)
+            everything["cases"][case.name] = record(case, results)
+            console.print(table(case, results, options.threads))
         console.print(f"{options.rounds} rounds, {time.perf_counter() - start:.0f} s\n", highlight=False)
         if options.json:
             with open(options.json, "w", encoding="utf-8") as file:
                 json.dump(everything, file, indent=1)
+    if options.figure:
+        from benchmarks.figure import draw
+
+        draw(everything).savefig(options.figure)
     failed = [r for case in everything["cases"].values() for r in case["peers"].values() if r["failed"]]
     return 1 if failed else 0
 

@@ -33,6 +33,7 @@ LOSSES = {  # what each predicts, and from what it learns
     "triplet_margin": ("three points", "none"),
     "cosine_embedding": ("two points", "sign"),
 }
+BLENDED = ["mse", "mae", "huber", "smooth_l1", "log_cosh", "quantile"]
 DIMENSIONS = 16  # of a point
 BATCHES = 8  # the same x with other labels: nobody learns them by heart, and gradients keep their ordinary size
 

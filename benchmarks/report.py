@@ -13,6 +13,7 @@ from pathlib import Path
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
+from benchmarks.growth import exponents
 from benchmarks.peers import PEERS
 from benchmarks.rounds import environment, ratios
 
@@ -42,10 +43,16 @@ def best(results, names):
     return min(found, key=lambda r: statistics.median(r.values[r.better()]), default=None)
 
 
+def sheet(case):
+    """An empty table."""
+    left = {"title_justify": "left", "caption_justify": "left"}
+    return Table(title=f"{case.name}: {case.title}", box=SIMPLE_HEAD, collapse_padding=True, pad_edge=False, **left)
+
+
 def table(case, results, threads):
     """Peers, their times, and the median ratio with its quartiles to each of those one compares with."""
     against = {label: other for label, names in AGAINST.items() if (other := best(results, names))}
-    out = Table(title=f"{case.name}: {case.title}", title_justify="left", caption_justify="left", box=SIMPLE_HEAD)
+    out = sheet(case)
     out.add_column("peer", no_wrap=True)
     for count in threads:
         out.add_column(f"{count} thread{'s' if count > 1 else ''}", justify="right", no_wrap=True)
@@ -109,6 +116,46 @@ def described(machine):
         f"{machine['processor']}, {machine['cores']} cores, {machine['system']}, load {load}\n"
         f"Python {machine['python']}, {parts}; NumPy's BLAS: {machine['blas']}"
     )
+
+
+def growing(axis, found):
+    """A column for each size, a row for each peer, its exponent at the end; memory below."""
+    out = sheet(axis)
+    there = {name: rounds for name, rounds in found.items() if not isinstance(rounds, str)}
+    out.add_column(axis.name.partition("@")[2], no_wrap=True)
+    for heading in [*map(short, axis.sizes), "power"]:
+        out.add_column(heading, justify="right", no_wrap=True)
+    for column, unit in ((1, "s"), (2, "B")):
+        for name, rounds in there.items():
+            if slope := exponents(rounds, column):
+                middles = [statistics.median(one[i][column] for one in rounds) for i in range(len(axis.sizes))]
+                out.add_row(named(name), *(amount(value, unit) for value in middles), f"{slope[0]:.2f}")
+        out.add_section()
+    out.caption = "\n".join(f"{named(n)}: {text}" for n, text in found.items() if isinstance(text, str))
+    return out
+
+
+def short(number):
+    """16k for 16384."""
+    return f"{number // 1000}k" if number >= 10_000 else str(number)
+
+
+def grown_record(axis, found):
+    """The same for JSON: all rounds."""
+    return {
+        "title": axis.title,
+        "peers": {
+            name: {"missing": r, "rounds": []}
+            if isinstance(r, str)
+            else {
+                "missing": "",
+                "rounds": [[row[:3] for row in one] for one in r],
+                "exponent": exponents(r, 1),
+                "exponent of memory": exponents(r, 2),
+            }
+            for name, r in found.items()
+        },
+    }
 
 
 def record(case, results):

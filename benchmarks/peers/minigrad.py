@@ -1,8 +1,11 @@
 """minigrad: the five-line loop, and `fit`."""
 
+from functools import reduce
+from operator import add
+
 import numpy as np
 
-from benchmarks.cases import batches, he_normal
+from benchmarks.cases import BLENDED, batches, he_normal, sampled
 from benchmarks.peers.peer import CHECKED, LeftOut, Peer, Task, clock
 from minigrad import MLP, Adam, Tensor, fit, losses, ops
 from minigrad.engine.transforms import hvp
@@ -61,6 +64,20 @@ class Eager(Peer):
 
         return both
 
+    def blend(self, count):
+        """A weighted sum of so many losses of 10,000 predictions."""
+        pred, target = sampled("huber", 10_000)
+        parts = [losses.get(BLENDED[i % len(BLENDED)]) for i in range(count)]
+        loss, pred = reduce(add, (0.5 * part for part in parts)), Tensor(pred, requires_grad=True)
+
+        def both():
+            pred.grad = None
+            value = loss(pred, target)
+            value.backward()
+            return value, [pred.grad]
+
+        return self.with_gradient(both)
+
     def curved(self, weights, biases, x, y, along_w, along_b):
         loss = losses.get("cross_entropy")
 
@@ -86,6 +103,11 @@ class Fit(Peer):
         model = mlp(*he_normal(sizes))
         known = fit(model, (x, labels[0]), loss="cross_entropy", batch_size=n, epochs=CHECKED, progress=False)
         return FitTask(mlp(*he_normal(sizes)), x, labels, [row.running for row in known.rows])
+
+    def epoch(self, sizes, n, batch):
+        x, labels = batches(sizes, n)
+        model, settings = mlp(*he_normal(sizes)), {"loss": "cross_entropy", "batch_size": batch, "progress": False}
+        return Task(lambda: fit(model, (x, labels[0]), epochs=1, **settings), [])
 
     def chain(self, *_):
         raise LeftOut("trains, and does nothing else")

@@ -77,8 +77,22 @@ class Peer:
         turns = itertools.cycle(labels)
         return Task(lambda: advance(x, next(turns)), check, self.wait)
 
-    def chain(self, elements):
-        return self.with_gradient(self.linked(*map(self.array, links(elements)), LINKS))
+    def chain(self, elements, count=LINKS):
+        return self.with_gradient(self.linked(*map(self.array, links(elements)), count))
+
+    def epoch(self, sizes, n, batch):
+        """One pass over n samples."""
+        x, labels = batches(sizes, n)
+        parts = [slice(start, start + batch) for start in range(0, n, batch)]
+        parts = [(self.array(x[part]), self.array(labels[0][part])) for part in parts]
+        advance = self.training(*he_normal(sizes))
+
+        def step():
+            for part in parts:
+                last = advance(*part)
+            return last
+
+        return Task(step, [float(self.numpy(step()))], self.wait)
 
     def loss(self, name, elements):
         pred, target = sampled(name, elements)

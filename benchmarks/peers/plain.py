@@ -3,7 +3,7 @@
 import numpy as np
 
 from benchmarks import plain_numpy
-from benchmarks.cases import batches, he_normal
+from benchmarks.cases import BLENDED, batches, he_normal, sampled
 from benchmarks.peers.peer import LeftOut, Peer, Task
 from benchmarks.plain_losses import LOSSES
 
@@ -23,6 +23,16 @@ class Plain(Peer):
             return value, [slope]
 
         return both
+
+    def blend(self, count):
+        pred, target = sampled("huber", 10_000)
+        parts = [LOSSES[BLENDED[i % len(BLENDED)]] for i in range(count)]
+
+        def both():
+            found = [part(pred, target) for part in parts]
+            return sum(0.5 * value for value, _ in found), [sum(0.5 * slope for _, slope in found)]
+
+        return self.with_gradient(both)
 
     def curved(self, *given):
         return lambda: plain_numpy.hessian_times(*given)
