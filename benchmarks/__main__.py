@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import math
 import sys
 import time
 from fnmatch import fnmatchcase
@@ -18,16 +19,30 @@ from benchmarks.rounds import measured
 ALL = CASES | PROGRAMS | AXES
 
 
+def count(text):
+    """A whole number ≥ 1."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number ≥ 1, got {text}")
+    return int(text)
+
+
+def duration(text):
+    """Seconds > 0."""
+    if not 0 < float(text) < math.inf:
+        raise argparse.ArgumentTypeError(f"expected seconds > 0, got {text}")
+    return float(text)
+
+
 def arguments():
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument(
         "cases", nargs="*", metavar="CASE", help="names, patterns such as 'huber@*', or groups; see --list"
     )
     parser.add_argument("--peers", nargs="+", choices=PEERS, default=list(PEERS), metavar="PEER")
-    parser.add_argument("--rounds", type=int, default=11)
-    parser.add_argument("--seconds", type=float, default=0.2, help="per peer and round")
+    parser.add_argument("--rounds", type=count, default=11)
+    parser.add_argument("--seconds", type=duration, default=0.2, help="per peer and round")
     parser.add_argument(
-        "--threads", type=int, nargs="+", default=[1], help="of every peer; of several the better counts"
+        "--threads", type=count, nargs="+", default=[1], help="of every peer; of several the better counts"
     )
     parser.add_argument(
         "--clock",
@@ -78,6 +93,8 @@ def main():
     if options.list:
         listed(console)
         return 0
+    if options.clock == "cpu" and options.threads != [1]:
+        parser.error(f"expected --threads 1 with --clock cpu, which adds threads up, got {options.threads}")
     cases = chosen(parser, options.cases)
     everything = {"machine": machine(), "settings": vars(options), "cases": {}, "growth": {}}
     console.print(described(everything["machine"]), highlight=False, soft_wrap=True)

@@ -78,7 +78,7 @@ def ratio_panel(ax, name, case):
     ticks(ax.xaxis)
     ax.set_yticks(range(len(order)), [f"{named(peer)}  {ratios[peer][0]:.2f}" for peer in order])
     ax.set_ylim(-0.6, len(order) - 0.4)
-    ax.set_xlabel(f"÷ {against}, median and quartiles")
+    ax.set(xlabel=f"÷ {against}, median and quartiles", ylabel="peer")
     ours = [peer for peer in order if peer in OURS]
     best = ours[-1] if ours else order[-1]
     title(

@@ -5,7 +5,7 @@ import os
 import statistics
 import subprocess
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "PJRT_NPROC")
@@ -48,8 +48,8 @@ class Result:
 class Worker:
     """A peer's process."""
 
-    def __init__(self, name, case, threads, clock):
-        command = [sys.executable, "-m", "benchmarks.worker", name, case.name]
+    def __init__(self, name, case, threads, warm_up, clock):
+        command = [sys.executable, "-m", "benchmarks.worker", name, case.name, str(warm_up)]
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
         with pinned(threads):
             self.process = subprocess.Popen(command, **pipes, text=True, env=environment(threads, clock))
@@ -63,12 +63,20 @@ class Worker:
         return {"failed": f"the process ended with exit status {self.process.wait()}"}
 
     def measure(self, count):
-        print(count, file=self.process.stdin, flush=True)
-        return self.answer()["value"]
+        """The value of a round; RuntimeError if the process ended."""
+        try:
+            print(count, file=self.process.stdin, flush=True)
+        except BrokenPipeError:
+            pass
+        answer = self.answer()
+        if "failed" in answer:
+            raise RuntimeError(answer["failed"])
+        return answer["value"]
 
     def close(self):
-        self.process.stdin.close()
-        self.process.stdout.close()
+        for pipe in (self.process.stdin, self.process.stdout):
+            with suppress(BrokenPipeError):
+                pipe.close()
         self.process.wait()
 
 
@@ -82,23 +90,47 @@ def differs(check, reference, tolerance):
 
 def measured(case, names, threads, rounds, seconds, clock="wall"):
     """Result by peer. All peers and numbers of threads are there at once, and take turns within a round."""
-    results, reference = {name: Result() for name in names}, []
-    workers = [Worker(name, case, count, clock) for name in names for count in threads]
+    workers = [Worker(name, case, count, 2.5 * seconds, clock) for name in names for count in threads]
+    try:
+        results = agreed(case, workers)
+        live = [w for w in workers if not results[w.name].missing and not results[w.name].failed]
+        take_turns(case, live, results, rounds, seconds)
+    finally:
+        for worker in workers:
+            worker.close()
+    return results
+
+
+def agreed(case, workers):
+    """Result by peer: missing, failed, at other work than the first that has numbers, or ready."""
+    results, reference = {worker.name: Result() for worker in workers}, []
     for worker in workers:
         answer, result = worker.answer(), results[worker.name]
         check = answer.get("check", [])
         result.missing = answer.get("missing", "")
         result.failed = result.failed or answer.get("failed", "") or differs(check, reference, case.tolerance)
         reference = reference or check
-    live = [w for w in workers if not results[w.name].missing and not results[w.name].failed]
-    counts = {w: max(1, int(seconds / w.measure(1 + (case.kind == "step")))) for w in live}
-    for turn in range(rounds):
-        for worker in live if turn % 2 == 0 else live[::-1]:
-            values = results[worker.name].values.setdefault(worker.threads, [])
-            values.append(worker.measure(counts[worker]))
-    for worker in workers:
-        worker.close()
     return results
+
+
+def take_turns(case, live, results, rounds, seconds):
+    """The rounds, forwards and backwards in turn, so that nobody is always behind the same neighbour."""
+    counts = {}
+    for turn in range(-1, rounds):  # the first finds out how many steps a round has
+        for worker in live if turn % 2 == 0 else live[::-1]:
+            result = results[worker.name]
+            if result.failed:
+                continue
+            try:
+                value = worker.measure(counts.get(worker, 1 + (case.kind == "step")))
+            except RuntimeError as error:
+                result.failed = str(error)
+                result.values.clear()
+                continue
+            if turn < 0:
+                counts[worker] = max(1, int(seconds / value))
+            else:
+                result.values.setdefault(worker.threads, []).append(value)
 
 
 def ratios(own, other):

@@ -9,8 +9,6 @@ from benchmarks.cases import CASES
 from benchmarks.peers import load
 from benchmarks.peers.peer import LeftOut
 
-WARM_UP = 0.5  # seconds
-
 
 def say(**fields):
     print(json.dumps(fields), flush=True)
@@ -26,7 +24,7 @@ def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
-def serve(name, case):
+def serve(name, case, warm_up):
     """For each number read from stdin, take as many steps and answer with the seconds per step."""
     case = CASES[case]
     try:
@@ -41,7 +39,7 @@ def serve(name, case):
         return say(failed=f"{type(error).__name__}: {str(error).strip().splitlines()[0][:200]}")
     say(check=task.check)
     start = time.perf_counter()
-    while time.perf_counter() - start < WARM_UP:
+    while time.perf_counter() - start < float(warm_up):
         task.seconds(1)
     for line in sys.stdin:
         say(value=task.seconds(int(line)))
