@@ -221,6 +221,8 @@ class Training:
         validation = {} if self.valid is None else self.valid.measured(self.model, self.loss, self.metrics)
         if not math.isfinite(training["loss"]):
             self.history.stopped = f"loss is {training['loss']} at the end of epoch {epoch}"
+            self.model.eval()
+            self.history.culprit = self._culprit(epoch, self.train.X, self.train.target, self.train.weight)
             return None
         return Row(epoch, self.total / self.count, training, validation, time.perf_counter() - start)
 
@@ -254,7 +256,7 @@ class Training:
         return loss
 
     def _culprit(self, epoch: int, x: Array, target: Any, weight: Any) -> str:
-        """The first value of a step that is not finite, found by taking it again with open eyes."""
+        """The first value that is not finite, found by computing the loss again with open eyes."""
         if self.draws:
             self.model.reseed(self.key, 2, epoch, self.step)
         try:

@@ -208,6 +208,18 @@ class TestAnEndBeforeTheEnd:
             history = fit(Risky(), (X, Y), loss="mse")
         assert "from log" in history.culprit
 
+    def test_by_a_loss_that_is_not_finite_behind_the_last_step_of_an_epoch_names_the_operation_too(self):
+        @loss
+        def rate(pred, target):
+            return pred - target * np.log(pred)
+
+        model = nn.Linear(1, 1, rng=0)
+        model.weight.data, model.bias.data = np.zeros((1, 1), np.float32), np.ones(1, np.float32)
+        message = r"loss is nan at the end of epoch 1, .* got nan at \(0, 0\) from log \(4, 1\) at test_training"
+        with pytest.warns(RuntimeWarning, match=message):
+            history = fit(model, (np.ones((4, 1)), np.zeros(4)), loss=rate, optimizer="sgd", lr=2.0, batch_size=4)
+        assert "x = -" in history.culprit
+
     @pytest.mark.parametrize("when", [1, 4])
     def test_by_ctrl_c_restores_the_best_weights_and_returns_what_there_is(self, when):
         calls = []
