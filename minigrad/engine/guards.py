@@ -197,9 +197,11 @@ def kept_leaf() -> GradientError:
 
 def warn_of_used(leaves: list[Any]) -> None:
     """A gradient with which a step was taken already is about to be added to."""
+    shapes = ", ".join(str(leaf.shape) for leaf in leaves[:4]) + (" …" if len(leaves) > 4 else "")
+    many = f"{len(leaves)} leaves, of shapes {shapes}, still hold"
     warnings.warn(
-        f"backward: {len(leaves)} leaves, of shapes {', '.join(str(leaf.shape) for leaf in leaves)}, still hold the "
-        "gradient of the last step. The new one is added, which acts like momentum 1. Call zero_grad() after step().",
+        f"backward: {many if len(leaves) > 1 else f'1 leaf, of shape {shapes}, still holds'} the gradient of the last "
+        "step. The new one is added, which acts like momentum 1. Call zero_grad() after step().",
         stacklevel=4,
     )
 

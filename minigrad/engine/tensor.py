@@ -195,7 +195,7 @@ def _commit(arrived: dict[Edge, Any]) -> None:
                 data = np.array(data)
             taken.add(id(data))
             ready.append((leaf, _writable(data, edge)))
-    if used := [leaf for leaf, _ in ready if leaf.used and leaf.grad is not None]:
+    if used := [leaf for leaf, _ in ready if leaf.used and leaf.grad is not None and leaf.grad._data.any()]:
         guards.warn_of_used(used)
     with _adding:
         for leaf, gradient in ready:

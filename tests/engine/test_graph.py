@@ -675,12 +675,28 @@ class TestAGradientThatWasUsed:
         (w * w).sum().backward()
         w.edge.used = True  # what an optimizer says after its step
         with pytest.warns(
-            UserWarning, match=r"1 leaves, of shapes \(2,\), still hold .* zero_grad\(\) after step"
+            UserWarning, match=r"1 leaf, of shape \(2,\), still holds .* zero_grad\(\) after step"
         ) as seen:
             (w * w).sum().backward()
         assert seen[0].filename == __file__
         (w * w).sum().backward()  # told once: nothing new was used
         assert w.grad.tolist() == [6, 12]
+
+    def test_of_many_leaves_names_a_few(self):
+        leaves = [leaf(*range(n)) for n in range(1, 7)]
+        for w in leaves:
+            w.grad = Tensor(np.ones(w.shape))
+            w.edge.used = True
+        with pytest.warns(UserWarning, match=r"6 leaves, of shapes (\(\d,\)(, )?){4} …, still hold"):
+            sum(w.sum() for w in leaves).backward()
+
+    def test_but_was_set_to_zero_in_place_may_be_added_to(self):
+        w = leaf(1.0, 2.0)
+        (w * w).sum().backward()
+        w.edge.used = True
+        w.grad.data.fill(0)
+        (w * w).sum().backward()
+        assert w.grad.tolist() == [2, 4]
 
     def test_accumulating_before_the_step_is_meant(self):
         w = leaf(1.0)
