@@ -120,12 +120,11 @@ class Op:
                     if need == "out":
                         saved[need] = out
                     elif need == self.args[i]:
-                        saved[need] = values[i] if edges[i] is not None else frozen(values[i])
+                        saved[need] = _kept(values[i], edges[i])
                     else:
                         saved[need] = _shape(values[i])
         if self.reference is not None:
-            kept = zip(self.args, values, edges)
-            saved.update({arg: value if edge is not None else frozen(value) for arg, value, edge in kept})
+            saved.update({arg: _kept(value, edge) for arg, value, edge in zip(self.args, values, edges)})
         if self.constant and not any(edges):
             return wrap(out, None)
         if out.dtype.kind != "f":
@@ -314,6 +313,13 @@ def edge_of(value: Any) -> Any:
 
 def _shape(value: Any) -> Any:
     return [np.shape(item) for item in value] if isinstance(value, (list, tuple)) else np.shape(value)
+
+
+def _kept(value: Any, edge: Any) -> Any:
+    """A value for a rule to use later: what belongs to a Tensor cannot change unseen, anything else is frozen."""
+    if isinstance(edge, tuple):
+        return [_kept(item, one) for item, one in zip(value, edge)]
+    return frozen(value) if edge is None else value
 
 
 def _tensors(value: Any, edge: Any) -> Any:
