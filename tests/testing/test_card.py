@@ -350,10 +350,8 @@ SHIPPED = shipped()
 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_a_loss_is_right_in_three_draws(card, name):
-    for found in (
-        card(name) if name in BUILT_IN else check_loss(SHIPPED[name]),
-        *(check_loss(SHIPPED[name], rng=r) for r in (1, 2)),
-    ):
+    own = [card(name)] if name in BUILT_IN else []  # a pack looks at the first draw in its own tests
+    for found in (*own, *(check_loss(SHIPPED[name], rng=r) for r in (1, 2))):
         assert found.ok, found
 
 
