@@ -14,9 +14,12 @@ from rich.text import Text
 
 from minigrad import losses
 from minigrad.engine.errors import PluginError
-from minigrad.losses.names import escaped, shown
+from minigrad.losses import lookup
+from minigrad.losses.names import amiss, escaped, shown
 from minigrad.losses.offers import TAIL
 from minigrad.losses.parameters import fitted
+
+LONG = 32  # letters of a name that stay in one line: one wants to copy it
 
 
 def add_command(commands: Any, command: Callable[..., Any]) -> None:
@@ -32,8 +35,9 @@ def _losses(options: Any, console: Console) -> None:
         return
     found = [losses.get(name) for name in losses.names()]
     table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 1, 0, 0))
+    widest = max(len(loss.full_name) for loss in found)
     for column in ("loss", "pred ← target", "parameters", "from"):
-        table.add_column(column, overflow="fold")
+        table.add_column(column, overflow="fold", no_wrap=column == "loss" and widest <= LONG)
     for loss in found:
         parameters = ", ".join(f"{p.name}={_default(p.default)}" for p in loss.params.values())
         cells = [loss.full_name, f"{loss.pred} ← {loss.target}", parameters, _whose(loss)]
@@ -43,7 +47,9 @@ def _losses(options: Any, console: Console) -> None:
         message = f"broken  {escaped(problem.message).removesuffix(TAIL)}"
         console.print(textwrap.fill(message, console.width, subsequent_indent=" " * 8), markup=False)
     if (listed := os.environ.get("MINIGRAD_PLUGINS")) is not None:
-        console.print(f"MINIGRAD_PLUGINS={escaped(repr(listed))}: other packs were left out", markup=False)
+        installed = lookup.current().installed or {}
+        said = f"MINIGRAD_PLUGINS={escaped(repr(listed))}: other packs were left out{amiss(listed, installed)}"
+        console.print(textwrap.fill(said, console.width), markup=False)
 
 
 def _default(value: Any) -> str:

@@ -77,8 +77,16 @@ def unknown(name: str, losses: list[Loss], packs: list[str], left_out: Mapping[s
         text += f"; there is no pack {shown(pack)}"
         text += "".join(f", did you mean {other!r}?" for other in difflib.get_close_matches(pack, packs, 1))
     elif listed is not None:
-        text += f"; MINIGRAD_PLUGINS={shown(listed)} leaves other packs out"
+        text += f"; MINIGRAD_PLUGINS={shown(listed)} leaves other packs out{amiss(listed, [*packs, *left_out])}"
     return text + (f"; {broken} broken plugin{'s' * (broken > 1)}, see `minigrad losses`" if broken else "")
+
+
+def amiss(listed: str, packs: Collection[str]) -> str:
+    """What is said of names in MINIGRAD_PLUGINS that no pack has: a slip of the pen leaves out what was meant."""
+    odd = [name for part in listed.split(",") if (name := part.strip()) and name not in packs]
+    near = [(name, difflib.get_close_matches(name.lower(), packs, 1)) for name in odd]
+    hints = [shown(name) + "".join(f" (did you mean {other!r}?)" for other in others) for name, others in near]
+    return f"; no pack is called {', '.join(hints)}" if hints else ""
 
 
 def _from_pack(loss: Loss) -> str:

@@ -1,8 +1,11 @@
 """`minigrad losses`: what there is, whose it is, what is broken and why."""
 
+import re
+
 import pytest
 
 from minigrad import cli, losses
+from minigrad.errors import UnknownLossError
 from tests.losses.packs import good, install
 
 EVIL = """
@@ -156,6 +159,24 @@ def test_a_file_that_cannot_be_used_is_one_paragraph_on_stderr(source, text, lis
     error = listed("--plugin", str(tmp_path / "own.py"), status=2)
     assert text in error
     assert len(error.splitlines()) == 1
+
+
+def test_a_name_of_usual_length_stands_in_one_piece_so_that_it_can_be_copied(listed, site):
+    install(site, "probabilistic", good("negative_binomial"))
+    assert "minigrad-probabilistic" in joined(listed())
+    assert row(listed(), "probabilistic:negative_binomial")
+
+
+def test_a_slip_in_the_list_of_packs_is_named(listed, site, monkeypatch):
+    install(site, "robust", good("tukey"))
+    monkeypatch.setenv("MINIGRAD_PLUGINS", "robst, cost")
+    said = "otherpackswereleftout;nopackiscalled'robst'(didyoumean'robust'?),'cost'"
+    assert said in joined(listed())
+    text = "MINIGRAD_PLUGINS='robst, cost' leaves other packs out; no pack is called 'robst' (did you mean 'robust'?), 'cost'"
+    with pytest.raises(UnknownLossError, match=re.escape(text)):
+        losses.get("tukey")
+    monkeypatch.setenv("MINIGRAD_PLUGINS", " robust ,")
+    assert listed().rstrip().endswith("other packs were left out")
 
 
 def test_without_packs_none_runs_and_it_is_said(listed, site, monkeypatch, tmp_path):
