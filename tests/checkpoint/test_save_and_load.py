@@ -302,9 +302,9 @@ class TestALoss:
     def test_that_is_not_here_is_named_with_its_pack(self, tmp_path):
         save(tmp_path / "a.npz", {"w": np.ones(1)}, loss=losses.get("mse"))
         found = load(tmp_path / "a.npz")
-        found.loss_record.update(name="overlap:dice", pack="overlap", distribution="minigrad-overlap", version="0.2")
+        found.loss_record.update(name="absent:dice", pack="absent", distribution="minigrad-absent", version="0.2")
         message = (
-            "no loss called 'overlap:dice', which this checkpoint names; it is in the pack 'overlap' (minigrad-overlap 0.2), "
+            "no loss called 'absent:dice', which this checkpoint names; it is in the pack 'absent' (minigrad-absent 0.2), "
             "which is not loaded here"
         )
         with pytest.raises(UnknownLossError, match=re.escape(message)):
