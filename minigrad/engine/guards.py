@@ -228,7 +228,8 @@ def check_arguments(op: Op, args: tuple[Any, ...], kwargs: dict[str, Any]) -> No
             "others out"
         )
     for key, value in [*zip(op.args, args), *kwargs.items()]:
-        if key in REFUSED and key not in op.rules and value is not None and value is not op.defaults.get(key):
+        usual = value is op.defaults.get(key) or (isinstance(value, str) and value == op.defaults.get(key))
+        if key in REFUSED and key not in op.rules and value is not None and not usual:
             if key == "out":
                 raise GradientError(
                     f"{op.name}: expected no out= with Tensors, whose entries stay as they are; give the result a new "

@@ -6,6 +6,8 @@ import numpy as np
 
 
 def _memmap(x):
+    if not x.size:
+        return x.copy()  # nothing cannot be mapped
     with tempfile.TemporaryFile() as file:
         mapped = np.memmap(file, x.dtype, "w+", shape=x.shape or (1,))
         mapped[...] = x

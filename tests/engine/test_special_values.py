@@ -8,6 +8,7 @@ import pytest
 
 from minigrad import Tensor, ops
 from minigrad.engine.errors import GradientError
+from tests.engine import oracle
 from tests.engine.cases import CALLS, ELEMENTWISE, EVERY, elementwise_inputs, named
 
 NAN = math.nan
@@ -200,7 +201,7 @@ def test_the_value_at_every_combination_has_the_bytes_of_numpy_and_backward_does
             points = np.array([*POINTS, 1.5, -2.0]).astype(dtype)
             arrays = [a.copy() for a in np.meshgrid(*[points] * len(ELEMENTWISE[f]))]
             found, expected = f(*[Tensor(x, requires_grad=True) for x in arrays]).data, f(*arrays)
-        assert (found.dtype, found.tobytes()) == (expected.dtype, expected.tobytes())
+        assert oracle.identical(found, expected)
         slopes(f, arrays)
 
 
@@ -267,6 +268,8 @@ def test_in_a_call_of_any_other_function_the_value_has_the_bytes_of_numpy_and_ba
         if other != key or "#" not in name:
             continue
         for i, point in ((i, p) for i, x in enumerate(inputs) if x.size for p in POINTS):
+            if oracle.POWERS_DIFFER and name == "power #2" and point == -math.inf:
+                continue  # the root of −∞ was NaN, and is ∞ as a power
             arrays = [x.copy() for x in inputs]
             arrays[i].flat[0] = point
             with np.errstate(all="ignore"), warnings.catch_warnings():
@@ -278,7 +281,7 @@ def test_in_a_call_of_any_other_function_the_value_has_the_bytes_of_numpy_and_ba
                         f(*[Tensor(x, requires_grad=True) for x in arrays])
                     continue
                 found = f(*[Tensor(x, requires_grad=True) for x in arrays]).data
-            assert (found.shape, found.tobytes()) == (expected.shape, expected.tobytes()), (name, point)
+            assert oracle.identical(found, expected), (name, point)
             try:
                 slopes(f, arrays)
             except GradientError as error:

@@ -315,6 +315,13 @@ class TestFunctionsWithoutARule:
         with pytest.raises(TypeError, match=f"exp: expected no {key}= on a Tensor, got .*; leave it out"):
             np.exp(leaf(1.0), **{key: "c16"})
 
+    def test_but_may_have_the_value_that_they_have_anyway(self):
+        t = leaf(1.0, 2.0)
+        assert np.reshape(t, (2, 1), order="C").shape == np.reshape(t, (2, 1), "C").shape == (2, 1)
+        assert np.sum(t, dtype=None).item() == 3
+        with pytest.raises(TypeError, match="reshape: expected no order= on a Tensor, got 'F'"):
+            np.reshape(t, (2, 1), order="F")
+
     def test_a_sum_from_an_initial_value_is_refused(self):
         with pytest.raises(TypeError, match="sum: expected no initial="):
             np.sum(leaf(1.0), initial=3.0)

@@ -10,7 +10,7 @@ from minigrad.engine.rules.reductions import axes_of
 RULES["cast"] = cast
 
 copy = op(np.copy, a=lambda g: g)
-reshape = op(np.reshape, a=lambda g, a_shape: np.reshape(g, a_shape), view=True)
+reshape = op(np.reshape, args="a shape order='C' copy=None", a=lambda g, a_shape: np.reshape(g, a_shape), view=True)
 ravel = op(np.ravel, a=lambda g, a_shape: np.reshape(g, a_shape), view=True)
 squeeze = op(np.squeeze, a=lambda g, a_shape: np.reshape(g, a_shape), view=True)
 expand_dims = op(np.expand_dims, a=lambda g, a_shape: np.reshape(g, a_shape), view=True)
