@@ -2,9 +2,11 @@
 
 In a pack's tests three lines judge all that it offers:
 
-    @pytest.mark.parametrize("name", names("robust"))
-    def test_the_loss_is_what_it_says(name):
-        assert check_loss(name).ok, check_loss(name)
+```python
+@pytest.mark.parametrize("name", names("robust"))
+def test_the_loss_is_what_it_says(name):
+    assert check_loss(name).ok, check_loss(name)
+```
 """
 
 from minigrad.losses import names
