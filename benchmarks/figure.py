@@ -30,6 +30,8 @@ COLUMNS = 3
 def draw(everything):
     """The figure of a run."""
     panels = [*compared(everything["cases"]), *((growth_panel, *one) for one in everything["growth"].items())]
+    if not panels:
+        raise ValueError("figure: expected ratios or growth to draw, got none; measure numpy beside minigrad")
     rows = -(-len(panels) // COLUMNS)
     with figures.style():
         fig = canvas(None, 4.6 * min(COLUMNS, len(panels)), 3.0 * rows)

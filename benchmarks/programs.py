@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.peers import PEERS
 from benchmarks.rounds import Result, environment, pinned
 
 HERE = Path(__file__).parent
@@ -171,9 +172,7 @@ def spent(clock):
 
 def compared(programs, names, threads, rounds, clock="wall"):
     """Result by name; those of `names` that have a program here, and programs that are nobody's peer."""
-    from benchmarks.peers import PEERS
-
-    results = {}
+    results, rounds = {}, min(rounds, 3) if programs.unit == "B" else rounds  # memory hardly varies
     with filled(programs) as folder:
         for turn in range(rounds + 1):  # the first is warm-up: files come from the disk, bytecode is written
             for count in threads:

@@ -8,6 +8,8 @@ import sys
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
+from benchmarks.peers import TRAIN_ONLY
+
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "PJRT_NPROC")
 UNSET = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")  # chosen for old builds of OpenBLAS, they slow a current NumPy
 
@@ -90,6 +92,7 @@ def differs(check, reference, tolerance):
 
 def measured(case, names, threads, rounds, seconds, clock="wall"):
     """Result by peer. All peers and numbers of threads are there at once, and take turns within a round."""
+    names = [name for name in names if case.kind == "step" or name not in TRAIN_ONLY]
     workers = [Worker(name, case, count, 2.5 * seconds, clock) for name in names for count in threads]
     try:
         results = agreed(case, workers)

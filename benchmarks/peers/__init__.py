@@ -15,6 +15,7 @@ PEERS = {
     "mygrad": ("MyGrad", "mygrad.MyGrad"),
     "sklearn": ("scikit-learn", "sklearn.Sklearn"),
 }
+TRAIN_ONLY = {"products", "fit", "torch-fused", "torch-compile", "sklearn"}
 
 
 def load(name):

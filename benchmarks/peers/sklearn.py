@@ -23,8 +23,3 @@ class Sklearn(Peer):
         check = model.loss_curve_[-CHECKED:]
         X, y = np.concatenate([x] * len(labels)), np.concatenate(labels)
         return Task(lambda: model.partial_fit(X, y), check, per=len(labels))
-
-    def chain(self, *_):
-        raise LeftOut("trains, and does nothing else")
-
-    loss = hvp = chain

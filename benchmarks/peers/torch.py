@@ -120,11 +120,6 @@ class Fused(Torch):
     def adam(self, parameters):
         return torch.optim.Adam(parameters, lr=1e-3, fused=True)
 
-    def chain(self, *_):
-        raise LeftOut("is PyTorch again")
-
-    loss = hvp = chain
-
 
 class Compiled(Fused):
     """Forward and backward compiled too."""

@@ -15,7 +15,7 @@ from benchmarks.figure import draw
 from benchmarks.growth import AXES, exponent, other_work
 from benchmarks.growth import serve as grow
 from benchmarks.peers.minigrad import Eager, Fit
-from benchmarks.peers.peer import LeftOut
+from benchmarks.peers.peer import LeftOut, Peer
 from benchmarks.peers.plain import Plain, Products
 from benchmarks.programs import PROGRAMS, filled, lookups, packs, run
 from benchmarks.rounds import Result, Worker, differs, environment, measured, ratios
@@ -89,8 +89,16 @@ def test_the_products_alone_do_nothing_else():
     task = Products().step(*CASES["XS"].of)
     assert task.check == []
     assert task.seconds(2) > 0
-    with pytest.raises(LeftOut, match="there are none"):
-        Products().chain(10)
+
+
+def test_what_only_trains_is_asked_for_nothing_else():
+    found = measured(CASES["mse@1e2"], ["products", "fit", "minigrad"], [1], 1, 0.001)
+    assert list(found) == ["minigrad"]
+
+
+def test_a_loss_that_a_peer_lacks_is_said():
+    with pytest.raises(LeftOut, match="has no blend"):
+        Peer().judged("blend", None, None)
 
 
 # --- a run ------------------------------------------------------------------------------------------------------------
@@ -143,6 +151,17 @@ def test_a_process_that_dies_is_told_of_and_leaves_no_values(monkeypatch):
     assert found["minigrad"].failed.startswith("the process ended with exit status")
     assert found["minigrad"].values == {}
     assert len(found["numpy"].values[1]) == 2
+
+
+def test_minigrad_alone_is_measured_and_has_nothing_to_be_drawn_against(monkeypatch, capsys, tmp_path):
+    words = "chain@1e1 mse@1e2 hvp@XS --peers minigrad --rounds 1 --seconds 0.001 --json".split()
+    monkeypatch.setattr(sys, "argv", ["benchmarks", *words, str(tmp_path / "runs.json")])
+    assert main() == 0
+    cases = json.loads((tmp_path / "runs.json").read_text())["cases"]
+    assert [len(case["peers"]["minigrad"]["rounds"]["1"]) for case in cases.values()] == [1, 1, 1]
+    assert "÷" not in capsys.readouterr().out
+    with pytest.raises(ValueError, match="expected ratios or growth to draw, got none"):
+        draw({"cases": cases, "growth": {}})
 
 
 def test_ratios_are_formed_within_a_round_at_the_better_number_of_threads():
