@@ -38,6 +38,7 @@ CLOSED_FORMS = {
     },
     "07_depth": {"sixteen": MEASURED, "four_times": MEASURED},
     "08_who_drives": {"thrown_out": MEASURED, "slow_start": MEASURED},
+    "10_loss_is_not_metric": {"to_the_flip": 0.001998, "T_best": MEASURED},
     "11_missed_cancer": {
         "threshold_10": 1 / 11,
         "price_02": 4,
