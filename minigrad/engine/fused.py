@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
+from minigrad.engine.errors import LabelError
 from minigrad.engine.normal import density, distribution
 from minigrad.engine.op import Elementwise, elementwise, op
 from minigrad.engine.rules.reductions import rows_of, spread
@@ -236,6 +237,17 @@ logsumexp = op(_logsumexp, name="logsumexp", z=_logsumexp_rule)
 """ln Σ e^z along the last axis, or along those that `axis` says (None: all); −inf with slope 0 for −inf only."""
 
 
+def _labels(t: Array, k: int) -> Array:
+    """Labels as a row; each is one of k classes, or a place in another row would be taken for its own."""
+    t = t.reshape(-1)
+    if t.size and t.astype(np.uint64).max() >= k:  # −1 is the largest of all
+        row = int(((t < 0) | (t >= k)).argmax())
+        raise LabelError(
+            f"softmax_residual: expected labels from 0 to {k - 1}, got {t[row]} in row {row}; number the classes from 0"
+        )
+    return t
+
+
 def _softmax_residual(z: Array, t: Array) -> Array:
     if t.ndim == z.ndim:
         p, q = _chances(z)
@@ -243,7 +255,7 @@ def _softmax_residual(z: Array, t: Array) -> Array:
     _, e, top, rest = _below(z)
     total = 1 + rest
     p = e / total
-    label = np.arange(0, p.size, p.shape[1]) + t.reshape(-1)
+    label = np.arange(0, p.size, p.shape[1]) + _labels(t, p.shape[1])
     p.put(label, np.where(label == top, (rest / -total)[:, 0], p.take(label) - 1))  # of the largest −Σ of the others
     return p.reshape(z.shape)
 

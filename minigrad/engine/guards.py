@@ -247,7 +247,7 @@ def check_constant(op: Op, arg: str) -> None:
         )
 
 
-def explain(error: Exception, op: Op, values: list[Any], kwargs: dict[str, Any]) -> None:
+def explain(error: Exception, op: Any, values: Any, kwargs: dict[str, Any]) -> None:
     """Raise what NumPy said in minigrad's words: op, shapes, what to do. What a user's function says stays."""
     home = getattr(op.forward, "__module__", None) or "numpy"
     theirs = type(error).__module__.split(".")[0] not in ("builtins", "numpy")
@@ -256,7 +256,7 @@ def explain(error: Exception, op: Op, values: list[Any], kwargs: dict[str, Any])
     given = dict(zip(op.args, values, strict=False)) | kwargs
     said = f"{op.name}: expected {_expected(error, op, given)}, got {', '.join(map(_shown, given, given.values()))}"
     cure = _clash(op, values) or f"NumPy says: {error}"
-    if isinstance(error, IndexError) and not isinstance(error, ValueError):
+    if _is_index(error, given):
         raise IndexError(f"{said}; {cure}") from error
     if isinstance(error, TypeError):
         raise TypeError(f"{said}; {cure}") from error
@@ -265,22 +265,26 @@ def explain(error: Exception, op: Op, values: list[Any], kwargs: dict[str, Any])
     raise ShapeError(f"{said}; {cure}") from error
 
 
-def _expected(error: Exception, op: Op, given: dict[str, Any]) -> str:
+def _is_index(error: Exception, given: dict[str, Any]) -> bool:
+    """Whether an index is what does not fit; without one it is a shape."""
+    return isinstance(error, IndexError) and not isinstance(error, ValueError) and bool({"index", "indices"} & {*given})
+
+
+def _expected(error: Exception, op: Any, given: dict[str, Any]) -> str:
     if "Singular" in str(error):
         return "a matrix that has an inverse"
     if "converge" in str(error):
         return "finite numbers"
-    axis = given.get("axis")
-    if not all(
-        isinstance(one, (int, np.integer))
-        for one in (axis if isinstance(axis, tuple) else [0 if axis is None else axis])
-    ):
+    axis = 0 if given.get("axis") is None else given["axis"]
+    if not all(isinstance(one, (int, np.integer)) for one in (axis if isinstance(axis, tuple) else (axis,))):
         return "whole numbers as axis"
-    if isinstance(error, IndexError) and not isinstance(error, ValueError):
+    if _is_index(error, given):
         return "an index that fits the shape"
-    if isinstance(error, np.exceptions.AxisError) or "axis" in str(error):
+    known = ("duplicate", "repeated", "cannot be the same", "select an axis")
+    if isinstance(error, np.exceptions.AxisError) or any(words in str(error) for words in known):
         return "axes that there are, each once"
-    return "numbers" if isinstance(error, TypeError) else "arguments that fit each other"
+    wrong_kind = isinstance(error, TypeError) and "argument" not in str(error)
+    return "numbers" if wrong_kind else "arguments that fit each other"
 
 
 def _shown(name: str, value: Any) -> str:
@@ -291,12 +295,13 @@ def _shown(name: str, value: Any) -> str:
     return f"{name}={value!r:.60}"
 
 
-def _clash(op: Op, values: list[Any]) -> str:
+def _clash(op: Any, values: Any) -> str:
     """Which axis keeps the arrays from broadcasting, counted from the last."""
     from minigrad.engine.op import Elementwise
 
+    entrywise = isinstance(op, Elementwise) or getattr(op.forward, "signature", op) is None
     shapes = [np.shape(value) for value in values if isinstance(value, np.ndarray)]
-    for axis in range(-max(map(len, shapes), default=0), 0) if isinstance(op, Elementwise) else ():
+    for axis in range(-max(map(len, shapes), default=0), 0) if entrywise else ():
         sides = [shape[axis] for shape in shapes if len(shape) >= -axis and shape[axis] != 1]
         if len(set(sides)) > 1:
             differ = " and ".join(map(str, dict.fromkeys(sides)))

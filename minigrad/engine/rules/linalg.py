@@ -50,7 +50,8 @@ _logabsdet = op(lambda a: np.linalg.slogdet(a)[1], name="slogdet", a=lambda g, a
 
 def slogdet(a):
     """The sign, a plain array, and ln |det A|: ∂ = A⁻ᵀ."""
-    return np.linalg.slogdet(data_of(a))._replace(logabsdet=_logabsdet(a))
+    logabsdet = _logabsdet(a)
+    return np.linalg.slogdet(data_of(a))._replace(logabsdet=logabsdet)
 
 
 RULES[np.linalg.slogdet] = slogdet

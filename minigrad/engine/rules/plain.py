@@ -1,8 +1,11 @@
 """Functions whose result is no float that depends smoothly on the input: they answer with plain arrays."""
 
+import inspect
+from types import SimpleNamespace
+
 import numpy as np
 
-from minigrad.engine import debug
+from minigrad.engine import debug, guards
 from minigrad.engine.arraylike import RULES
 from minigrad.engine.op import data_of, edge_of
 
@@ -22,13 +25,39 @@ LOOKING = [
 ]  # fmt: skip
 
 
+def told(function):
+    """A function of NumPy on arrays, with minigrad's words for what it refuses."""
+
+    def call(*args, **kwargs):
+        try:
+            return function(*args, **kwargs)
+        except (ValueError, TypeError, IndexError) as error:
+            made = SimpleNamespace(name=function.__name__, args=_names(function, len(args)), forward=function)
+            guards.explain(error, made, args, kwargs)
+            raise
+
+    return call
+
+
+def _names(function, count):
+    if isinstance(function, np.ufunc):
+        return ("x", "y")[:count]
+    kinds = inspect.signature(function).parameters.values()
+    return [
+        f"{p.name}{i}" if p.kind is p.VAR_POSITIONAL else p.name
+        for p in kinds
+        for i in range(count if p.kind is p.VAR_POSITIONAL else 1)
+    ]
+
+
 def plain(function, cuts):
     """The function on arrays, for Tensors: what comes out has no gradient."""
+    on_arrays = told(function)
 
     def answer(*args, **kwargs):
         if cuts and any(edge_of(value) is not None for value in (*args, *kwargs.values())):
             debug.cut(function.__name__)
-        return function(*map(data_of, args), **{key: data_of(value) for key, value in kwargs.items()})
+        return on_arrays(*map(data_of, args), **{key: data_of(value) for key, value in kwargs.items()})
 
     answer.__name__ = function.__name__
     return answer

@@ -3,8 +3,9 @@
 import numpy as np
 
 from minigrad.engine.arraylike import RULES
-from minigrad.engine.op import cast, op, sum_to
+from minigrad.engine.op import cast, data_of, op, sum_to
 from minigrad.engine.rules.indexing import put
+from minigrad.engine.rules.plain import told
 from minigrad.engine.rules.reductions import axes_of
 
 RULES["cast"] = cast
@@ -70,6 +71,11 @@ def _hstack(tup):
     return np.concatenate(arrays, 0 if arrays and np.ndim(arrays[0]) == 1 else 1)
 
 
+def _broadcast_arrays(*args):
+    shapes = [a.shape for a in told(np.broadcast_arrays)(*map(data_of, args))]
+    return tuple(np.broadcast_to(a, shape) for a, shape in zip(args, shapes))
+
+
 RULES |= {
     np.atleast_1d: _each(atleast_1d),
     np.atleast_2d: _each(atleast_2d),
@@ -78,31 +84,30 @@ RULES |= {
     np.hstack: _hstack,
     np.dstack: lambda tup: np.concatenate([np.atleast_3d(a) for a in tup], 2),
     np.column_stack: lambda tup: np.concatenate(_columns(tup), 1),
-    np.broadcast_arrays: lambda *args: tuple(
-        np.broadcast_to(a, np.broadcast_shapes(*map(np.shape, args))) for a in args
-    ),
+    np.broadcast_arrays: _broadcast_arrays,
     np.fliplr: lambda m: np.flip(m, 1),
     np.flipud: lambda m: np.flip(m, 0),
 }
 
 
 def _split(function, axis_of):
-    """A function of the split family: it cuts the positions along the axis, and the array is cut as they are."""
+    """A function of the split family: it shows on the plain array where it cuts."""
+    on_arrays = told(function)
 
-    def split(ary, indices_or_sections, axis=0):
-        axis = axis_of(ary.ndim, axis)
-        parts = function(np.arange(ary.shape[axis]), indices_or_sections)
-        return _pieces(ary, [len(part) for part in parts], axis)
+    def split(ary, *args, **kwargs):
+        parts = on_arrays(data_of(ary), *args, **kwargs)
+        axis = axis_of(ary.ndim, *args[1:], **kwargs)
+        return _pieces(ary, [part.shape[axis] for part in parts], axis)
 
     return split
 
 
 RULES |= {
-    np.split: _split(np.split, lambda ndim, axis: axis),
-    np.array_split: _split(np.array_split, lambda ndim, axis: axis),
-    np.hsplit: _split(np.split, lambda ndim, axis: 1 if ndim > 1 else 0),
-    np.vsplit: _split(np.split, lambda ndim, axis: 0),
-    np.dsplit: _split(np.split, lambda ndim, axis: 2),
+    np.split: _split(np.split, lambda ndim, axis=0, **_: axis),
+    np.array_split: _split(np.array_split, lambda ndim, axis=0, **_: axis),
+    np.hsplit: _split(np.hsplit, lambda ndim, **_: 1 if ndim > 1 else 0),
+    np.vsplit: _split(np.vsplit, lambda ndim, **_: 0),
+    np.dsplit: _split(np.dsplit, lambda ndim, **_: 2),
 }
 
 
