@@ -7,7 +7,7 @@ import math
 import statistics
 
 from benchmarks.cases import LOSSES
-from benchmarks.peers import PEERS
+from benchmarks.report import named
 from minigrad import figures
 from minigrad.figures.palette import BLUE, GREEN, GREY, ORANGE, PALE, PURPLE, SKY, VERMILLION
 from minigrad.figures.parts import canvas, end_names, power, spread, title
@@ -57,11 +57,6 @@ def compared(cases):
 def base(case):
     """What a case's ratios are drawn against: the first that was measured."""
     return next(iter(case["ratios"]), None)
-
-
-def named(peer):
-    """A peer's name in words."""
-    return PEERS[peer][0] if peer in PEERS else peer
 
 
 def ratio_panel(ax, name, case):

@@ -83,7 +83,9 @@ class Worker:
 
 
 def differs(check, reference, tolerance):
-    """Say where a peer's numbers are not those of the reference, or nothing."""
+    """Say where a peer's numbers are not those of the reference, or nothing; one that has none is not compared."""
+    if check and reference and len(check) != len(reference):
+        return f"does other work: {len(check)} numbers instead of {len(reference)}"
     for i, (own, other) in enumerate(zip(check, reference)):
         if not abs(own - other) <= tolerance * max(abs(other), 1e-6):
             return f"does other work: number {i + 1} is {own:.7g} instead of {other:.7g}"

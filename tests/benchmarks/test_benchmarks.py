@@ -72,6 +72,7 @@ def test_other_work_is_found(peer, name):
 @pytest.mark.parametrize("wrong", [np.nan, 2.1])
 def test_a_number_that_is_wrong_or_none_is_other_work(wrong):
     assert differs([1.0, wrong], [1.0, 2.0], 1e-3) == f"does other work: number 2 is {wrong:.7g} instead of 2"
+    assert differs([1.0], [1.0, 2.0], 1e-3) == "does other work: 1 numbers instead of 2"
     assert differs([1.0, 2.001], [1.0, 2.0], 1e-3) == ""
 
 
