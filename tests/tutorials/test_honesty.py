@@ -50,3 +50,25 @@ def test_better_and_worse_are_said_of_a_loss_exactly_when_all_six_differences_ha
     one_sign = [int(np.all(d > 0)) - int(np.all(d < 0)) for d in six]
     assert six.shape == (4, 6)
     assert said == [verdicts[sign] for sign in one_sign]
+
+
+SPOKEN = {
+    "broadcast": "ShapeError: mse: expected pred and target of one shape, got pred (64, 1), target (64,); use target.reshape",
+    "two softmaxes": "UserWarning: cross_entropy takes scores, but pred comes from softmax; remove that softmax",
+    "cut graph": "GradientError: backward: this value has no gradient. The last operation here that dropped one was greater",
+    "other network": "GradientError: fit: expected the gradient of mse to reach the parameters of the optimizer, got none at",
+    "log below 0": "RuntimeWarning: fit: loss is nan at the end of epoch ",
+    "no zero_grad": "UserWarning: backward: 6 leaves, of shapes (32, 1), (1,), (32, 32), (32,), (1, 32), (32,), still hold",
+    "sum for mean": 'UserWarning: fit: reduction="sum" multiplies the gradient by n = 64: lr 0.05 acts like 3.2; use',
+}
+
+
+@pytest.mark.parametrize("disease", SPOKEN)
+def test_the_library_speaks_to_each_of_the_seven_mistakes_of_the_clinic(disease):
+    assert f"\n{disease}\n    {SPOKEN[disease]}" in run(BY_NUMBER["14"]).stdout
+
+
+def test_each_patient_of_the_clinic_has_a_disease_of_its_own():
+    done = run(BY_NUMBER["14"])
+    assert sorted(record["truth"] for record in done.read("checks").values()) == sorted(SPOKEN)
+    assert done.read("facts")["silent"] == done.stdout.count("steps   silent\n")

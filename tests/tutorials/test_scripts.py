@@ -47,6 +47,7 @@ CLOSED_FORMS = {
     "09_fair_race": {"mean_alone": 10, "third_rate": MEASURED},
     "12_landscapes": {"random_share": 2 / (64 * 64 + 64 + 64 * 10 + 10), "factor": 1 / 10},
     "13_your_own_loss": {"quantile": 4 / 5},
+    "14_clinic": {},  # seven choices
     "15_atlas": {"hinge_kept": 0, "quantile_low": -0.9, "quarter": 0.25},
 }
 
