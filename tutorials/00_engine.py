@@ -8,8 +8,8 @@ Takes: 1 second.
 
 # %% [markdown]
 # ## Question
-# Everything in this course rests on one call. You compute something from tensors, call `backward()` at the end, and every
-# tensor that asked for a gradient has one. What does `backward()` do?
+# Everything in this course rests on one call. You compute something from tensors, call `backward()` at the end, and
+# every tensor that asked for a gradient has one. What does `backward()` do?
 
 # %%
 import numpy as np
@@ -27,7 +27,8 @@ predict("w_grad", ..., "x has the rows (1, 2), (3, 4), (5, 6), w is (1, −1). T
 # %% [markdown]
 # ## Experiment
 # Six numbers and two. While you compute, the engine writes down how: which operation, of which inputs, and what it will
-# need later. `tree()` shows what is written, the newest operation first.
+# need later. `tree()` shows what is written, the newest operation first, and below each operation what it was made of.
+# The letters are the operation's own: the y of `matmul` is our w.
 
 # %%
 x = Tensor([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]], requires_grad=True)
@@ -38,9 +39,9 @@ before = total.tree()
 print(before)
 
 # %% [markdown]
-# Now backwards. It starts with a 1: the sum changes by 1 if the sum changes by 1. `sum` hands back a 1 for every row, since
-# the sum grows by 1 with each of them. `matmul` makes two things of these ones: for w it adds up the rows of x, for x it
-# gives every row a copy of w. As a rule only the leaves keep what arrives; here all are asked to.
+# Now backwards. It starts with a 1: the sum changes by 1 if the sum changes by 1. `sum` hands back a 1 for every row,
+# since the sum grows by 1 with each of them. `matmul` makes two things of these ones: for w it adds up the rows of x,
+# for x it gives every row a copy of w. As a rule only the leaves keep what arrives; here all are asked to.
 
 # %%
 z.retain_grad()
@@ -58,19 +59,18 @@ again = w.grad.numpy().copy()
 print(again)
 
 # %% [markdown]
-# What an operation knows of calculus is one line. In the engine stands
-# `multiply = elementwise(np.multiply, x=lambda y: y, y=lambda x: x)`. Read it as an equation, ∂(xy)/∂x is y: each argument
-# is named and gets its slope, and the slope's own arguments say what must be kept until then. For a function of ours the
-# same line looks so.
+# What an operation knows of calculus is one line. In the engine stands `multiply = elementwise(np.multiply, x=lambda y:
+# y, y=lambda x: x)`. Read it as an equation, ∂(xy)/∂x is y: each argument is named and gets its slope, and the slope's
+# own arguments say what must be kept until then. For a function of ours the same line looks so.
 
 # %%
 product = elementwise(lambda x, y: x * y, x=lambda y: y, y=lambda x: x, name="product")
 print("at (3, 4) the slopes of the product are", *map(float, grad(product, wrt=(0, 1))(3.0, 4.0)))
 
 # %% [markdown]
-# So a new operation is its formula and its slope. Softsign is x/(1 + |x|), its slope (1 − |out|)², and `gradcheck` compares
-# this with differences of values. The same rule gives the second derivative, because a slope is computed by operations that
-# have slopes.
+# So a new operation is its formula and its slope. Softsign is x/(1 + |x|), its slope (1 − |out|)², and `gradcheck`
+# compares this with differences of values. The same rule gives the second derivative, because a slope is computed by
+# operations that have slopes.
 
 
 # %%
@@ -95,7 +95,8 @@ show(figures.graph(total), "graph")
 
 # %% [markdown]
 # ## The way back
-# Once more from the start, from the sum to w, and beside it by hand: a 1, then three of them, then xᵀ times these three.
+# Once more from the start, from the sum to w, and beside it by hand: a 1, then three of them, then xᵀ times these
+# three.
 
 # %%
 x.grad = w.grad = None  # what zero_grad does
@@ -173,5 +174,5 @@ check("own_op", ..., cube, by=by_gradcheck, wrong=[(wrong, "the rule says")])
 
 # %% [markdown]
 # ## Remember
-# `backward()` walks the written graph from the last operation to the first, starts with a 1 and multiplies by slopes. What
-# arrives at a tensor on several ways adds up, and stays until it is cleared.
+# `backward()` walks the written graph from the last operation to the first, starts with a 1 and multiplies by slopes.
+# What arrives at a tensor on several ways adds up, and stays until it is cleared.

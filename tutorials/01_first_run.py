@@ -109,8 +109,9 @@ show(figures.graph(value), "graph")
 # %% [markdown]
 # ## The way back
 # `trace` follows the gradient of one sample from the loss to the input: what arrives at a module, times the module's
-# factor, is what leaves it. Read it from top to bottom, once for each loss, on the network trained with `bce`. The first
-# numbers differ. The factors, the column that belongs to the network, do not.
+# factor, is what leaves it. Read it from top to bottom, once for each loss, on the network trained with `bce`. The
+# first numbers differ. The factors, the column that belongs to the network, do not. (The columns on the right can wait
+# for lesson 06.)
 
 # %%
 way = trace(model, "bce", X, y)

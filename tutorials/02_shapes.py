@@ -8,8 +8,8 @@ Takes: 6 seconds.
 
 # %% [markdown]
 # ## Question
-# Squared error, absolute error and Huber's compromise agree on what is best: no error at all. They differ in how they get
-# there, and one of them never arrives. Why does MAE never settle?
+# Squared error, absolute error and Huber's compromise agree on what is best: no error at all. They differ in how they
+# get there, and one of them never arrives. Why does MAE never settle?
 
 # %%
 from typing import Annotated
@@ -52,10 +52,12 @@ def my_huber(pred, target, *, delta: Annotated[float, losses.positive, "where th
 
 
 # %% [markdown]
-# Are they right? `check_loss` measures a loss and prints its card. Read it once, line by line. *gradient*: what the engine
-# derives agrees with differences of values. *minimum*: where the loss is least. *slope*: the derivative left and right of
-# there; MAE has a kink, a jump from −1 to 1. *at ±∞*: whether the pull of a huge error grows, stays or fades. *one outlier*:
-# which share of the gradient a single residual of 10 owns among 99 ordinary ones. *relatives*: a loss that is known already.
+# Are they right? `check_loss` measures a loss and prints its card. Read it once, line by line. A line ends in ✓ if what
+# was measured is in order, in ✗ if there is a fault, and in – if it does not apply to this loss. *gradient*: what the
+# engine derives agrees with differences of values. *minimum*: where the loss is least. *slope*: the derivative left and
+# right of there; MAE has a kink, a jump from −1 to 1. *at ±∞*: whether the pull of a huge error grows, stays or fades.
+# *one outlier*: which share of the gradient a single residual of 10 owns among 99 ordinary ones. *relatives*: a loss
+# that is known already.
 
 # %%
 print(check_loss(my_huber))
@@ -93,8 +95,8 @@ falling = errors(losses.get("mae"), lr=lambda step: 0.1 * 0.98**step)
 steps = [int(np.argmax(np.abs(path) < 0.1)) for path in paths.values()]
 
 # %% [markdown]
-# Then a network and a curve: sin x at 128 points from −5 to 5, all of them in every step, a thousand steps. `sent` is the size of what
-# the loss says to the outputs, the root of the mean square over all samples.
+# Then a network and a curve: sin x at 128 points from −5 to 5, all of them in every step, a thousand steps. `sent` is
+# the size of what the loss says to the outputs, the root of the mean square over all samples.
 
 # %%
 X = np.linspace(-5, 5, 128, dtype=np.float32).reshape(-1, 1)
@@ -147,8 +149,8 @@ show(fig, "ways")
 
 # %% [markdown]
 # ## The way back
-# The sample with the largest loss, in the network that MAE has trained: it is nearly right, and the loss sends 1 as on the
-# first day. Under MSE the start of the trace has become as small as the error.
+# The sample with the largest loss, in the network that MAE has trained: it is nearly right, and the loss sends 1 as on
+# the first day. Under MSE the start of the trace has become as small as the error.
 
 # %%
 print(ways["mae"], ways["mse"], sep="\n\n")
@@ -204,5 +206,5 @@ check("grad_0", ..., at_0, wrong={
 
 # %% [markdown]
 # ## Remember
-# A gradient that does not shrink with the error cannot settle: its last step is as long as its first, unless the learning
-# rate falls. MSE shrinks everywhere, MAE nowhere, Huber where it is near.
+# A gradient that does not shrink with the error cannot settle: its last step is as long as its first, unless the
+# learning rate falls. MSE shrinks everywhere, MAE nowhere, Huber where it is near.

@@ -8,8 +8,8 @@ Takes: 14 seconds.
 
 # %% [markdown]
 # ## Question
-# Training listens to the mean of all samples' gradients. That sounds fair: forty-one points, one vote each. But votes have
-# lengths. How much of the gradient can one sample own, and what does the model do then?
+# Training listens to the mean of all samples' gradients. That sounds fair: forty-one points, one vote each. But votes
+# have lengths. How much of the gradient can one sample own, and what does the model do then?
 
 # %%
 import numpy as np
@@ -26,14 +26,14 @@ THREE = [losses.get(name) for name in ("mse", "mae", "huber")]
 
 # %%
 guess = predict(
-    "share_20", ..., "Of 41 points one lies 20 too low, 20 noises away. Which share of MSE's gradient does it own?"
+    "share_20", ..., "Of 41 points with noise of size 1 one lies 20 too low. Which share of MSE's gradient does it own?"
 )
 predict("slope_100", ..., "The true slope is 2. One point of 41 is moved down by 100: which slope does MSE find?")
 
 # %% [markdown]
 # ## Experiment
-# The line y = 2x + 1 with noise of size 1, and one point near its right end, which is moved down, further and further. Every
-# time the three losses fit a line of their own: a network of one linear layer.
+# The line y = 2x + 1 with noise of size 1, and one point near its right end, which is moved down, further and further.
+# At each distance each of the three losses fits a line, which is a network of one linear layer.
 
 # %%
 x = np.linspace(-3, 3, 41, dtype=np.float32).reshape(-1, 1)
@@ -72,8 +72,9 @@ shares = {loss: [share(loss, true_line, distance) for distance in DISTANCES] for
 own = [share(THREE[0], line(x).numpy()[:, 0], distance) for line, distance in zip(lines[THREE[0]], DISTANCES)]
 
 # %% [markdown]
-# Now the same with real data. A tenth of the training targets of the diabetes set is moved up by five standard deviations,
-# as a slipped decimal point would do; the test targets stay as they are. Three splits, five losses, clean and spoilt.
+# Now the same with real data. A tenth of the training targets of the diabetes set is moved up by five standard
+# deviations, as a slipped decimal point would do; the test targets stay as they are. Three splits, five losses, clean
+# and spoilt.
 
 
 # %%
@@ -135,8 +136,8 @@ show(fig, "outlier")
 
 # %% [markdown]
 # ## The way back
-# A trace tells for each layer which share of the batch's gradient its sample owns. Added up over the spoilt tenth, for the
-# first layer of each network: what they say to the weights that read the data.
+# A trace tells for each layer which share of the batch's gradient its sample owns. Added up over the spoilt tenth, for
+# the first layer of each network: what they say to the weights that read the data.
 
 
 # %%
@@ -196,8 +197,8 @@ check("share_35", ..., np.abs(2 * r[BAD]) / np.abs(2 * r).sum(), wrong={
 }, look="the right panel")  # fmt: skip
 
 # %% [markdown]
-# 2. Targets are measured in standard deviations. What is the largest delta of Huber for which a residual of 5 pulls no more
-#    than a residual of 1?
+# 2. Targets are measured in standard deviations. What is the largest delta of Huber for which a residual of 5 pulls no
+#    more than a residual of 1?
 
 # %%
 deltas = np.linspace(0.05, 5, 100)
@@ -221,5 +222,6 @@ check("when_mse", ..., "large errors are real and dear", choices=[
 
 # %% [markdown]
 # ## Remember
-# MSE listens in proportion to the error, so one bad point may own most of the gradient until the model has bent to it. MAE
-# gives one point one vote; Huber is MSE for the near and MAE for the far. Without outliers all three do equally well.
+# MSE listens in proportion to the error, so one bad point may own most of the gradient until the model has bent to it.
+# MAE gives one point one vote; Huber is MSE for the near and MAE for the far. Without outliers all three do equally
+# well.

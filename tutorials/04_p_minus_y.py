@@ -9,8 +9,8 @@ Takes: 6 seconds.
 # %% [markdown]
 # ## Question
 # Softmax turns scores into probabilities by way of exponentials, a sum and a division; cross-entropy takes a logarithm.
-# Four steps, each with a derivative of its own, and at the end the scores receive p − y: the probabilities, less 1 at the
-# true class. Nothing shorter is possible. Where does p − y come from, and what happens to whoever spoils it?
+# Four steps, each with a derivative of its own, and at the end the scores receive p − y: the probabilities, less 1 at
+# the true class. Nothing shorter is possible. Where does p − y come from, and what happens to whoever spoils it?
 
 # %%
 import warnings
@@ -57,9 +57,9 @@ with np.printoptions(precision=3, suppress=True, linewidth=100):
     print("p − y                                   ", p.numpy() - np.eye(10)[y])
 
 # %% [markdown]
-# The large −1/p meets the small p of the exponential and they cancel: that is where p − y comes from. In between stood a
-# number as large as you like, and for a large score the exponential overflows. The built-in `cross_entropy` is one step that
-# hands back p − y and computes nothing in between.
+# The large −1/p meets the small p of the exponential and they cancel: that is where p − y comes from. In between stood
+# a number as large as you like, and for a large score the exponential overflows. The built-in `cross_entropy` is one
+# step that hands back p − y and computes nothing in between.
 
 # %%
 Z = model(train[0]).numpy().astype(np.float64)
@@ -71,8 +71,8 @@ l1 = np.abs(np.abs(sent).sum(1) - 2 * (1 - true)).max()
 loss_at_start = evaluate(model, train, loss="cross_entropy")["loss"]
 
 # %% [markdown]
-# Now the same with a softmax too many: the network ends in probabilities, and `cross_entropy` takes them for scores. The
-# library notices and says so, once. Everything runs all the same.
+# Now the same with a softmax too many: the network ends in probabilities, and `cross_entropy` takes them for scores.
+# The library notices and says so, once. Everything runs all the same.
 
 # %%
 start = Tensor(Z, requires_grad=True)
@@ -85,7 +85,8 @@ double_size = np.linalg.norm(start.grad.numpy()) / np.linalg.norm(sent)
 
 # %% [markdown]
 # Three networks learn for ten epochs, all from the same initial weights: one as it should be, which is stopped twice to
-# look at what the loss says to six test digits; one with a softmax too many; and that one with ten times the learning rate.
+# look at what the loss says to six test digits; one with a softmax too many; and that one with ten times the learning
+# rate.
 
 # %%
 six = np.unique(test[1], return_index=True)[1][:6]
@@ -137,7 +138,8 @@ show(fig, "p_minus_y")
 
 # %% [markdown]
 # ## The way back
-# One digit again, at the start and at the end. Its trace starts with the length of p − y, and that is all that training changes at this end.
+# One digit again, at the start and at the end. Its trace starts with the length of p − y, and that is all that training
+# changes at this end.
 
 # %%
 print(ways[0], ways[2], sep="\n\n")

@@ -41,8 +41,8 @@ guess = predict(
 
 # %% [markdown]
 # ## Experiment
-# First the pull itself: the gradient that each loss sends to z, for all z at once. A loss is a function on plain arrays,
-# so a line of z is a batch.
+# First the pull itself: the gradient that each loss sends to z, for all z at once. A loss is a function on plain
+# arrays, so a line of z is a batch.
 
 # %%
 z = np.linspace(-8, 10, 1801)
@@ -77,8 +77,9 @@ homes = [[way_home(each, start) for start in STARTS] for each in RIVALS]
 steps = [[len(values) for values in runs] for runs in homes]
 
 # %% [markdown]
-# The second number can be foretold without running anything. Both w and b move by lr·p²(1 − p), so z moves twice that
-# far, and the time from z₀ to 0 is the integral of 1/(2 lr p²(1 − p)). With p = σ(z) that is a sum of exponentials.
+# How long squared error takes can be foretold without running anything. Its pull on z is p, the error, times p(1 − p),
+# the slope of the sigmoid. Both w and b move by lr·p²(1 − p), so z moves twice that far, and the time from z₀ to 0 is
+# the integral of 1/(2 lr p²(1 − p)). With p = σ(z) that is a sum of exponentials.
 
 
 # %%

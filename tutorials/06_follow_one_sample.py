@@ -11,9 +11,9 @@ Takes: 5 seconds.
 # A loss says one number to each output of the network. This lesson takes the sample that a trained network gets most
 # wrong, follows that number home through every layer, and asks at each of them: what does this layer receive?
 #
-# **Refresher: backpropagation.** The gradient at a layer's output says how the loss would change if that output changed.
-# Multiplied by the layer's own derivative it becomes the gradient at the layer's input, which is the output of the
-# layer before. A linear layer multiplies by its weights, an activation by its slope. So the gradient walks home by
+# **Refresher: backpropagation.** The gradient at a layer's output says how the loss would change if that output
+# changed. Multiplied by the layer's own derivative it becomes the gradient at the layer's input, which is the output of
+# the layer before. A linear layer multiplies by its weights, an activation by its slope. So the gradient walks home by
 # multiplications, and each of them depends on the network and on the sample, not on the loss.
 
 # %%
@@ -43,8 +43,8 @@ predict("one_ratio_spread", ..., "By which share does this ratio differ between 
 
 # %% [markdown]
 # ## Experiment
-# 200 points, so noisy that some lie deep in the other moon; a network with two hidden layers; 60 epochs, after
-# every ten of which the weights are kept for the end of this lesson. Then one line: the sample with the largest loss, traced.
+# 200 points, so noisy that some lie deep in the other moon; a network with two hidden layers; 60 epochs, after every
+# ten of which the weights are kept for the end of this lesson. Then one line: the sample with the largest loss, traced.
 
 # %%
 seed = rng()
@@ -60,7 +60,8 @@ other, p = way.also[0], way.link[1]
 ratios = np.divide(way.lengths, other.lengths)
 
 # %% [markdown]
-# One sample is not a batch. `diff` gives the whole batch to both losses and compares what every layer's weights receive.
+# One sample is not a batch. `diff` gives the whole batch to both losses and compares what every layer's weights
+# receive.
 
 # %%
 both = diff(model, "bce_with_logits", half_mse_sigmoid, X, y, lr=0.5)
@@ -82,16 +83,17 @@ show(figures.graph(value), "graph")
 # %% [markdown]
 # ## The way back
 # `arrives × factor = leaves`, and what leaves a module arrives at the one before it. A linear module's factor is the
-# length of W·u, where u is the gradient's direction; a tanh's is the length of its slopes times u. Beside it stands what
-# the parameters of the module get out of it, which share of the whole batch's gradient that is, and whether this sample
-# pulls with the batch or against it. Under the table the factors are multiplied out, next to an ordinary `backward()`.
+# length of W·u, where u is the gradient's direction; a tanh's is the length of its slopes times u. Beside it stands
+# what the parameters of the module get out of it, which share of the whole batch's gradient that is, and whether this
+# sample pulls with the batch or against it. Under the table the factors are multiplied out, next to an ordinary
+# `backward()`.
 
 # %%
 print(way)
 
 # %% [markdown]
-# Over a batch the two losses are no longer one factor apart. Each sample has a ratio of its own, so one loss listens to some
-# samples more than the other does: a re-weighting, which each layer feels a little differently.
+# Over a batch the two losses are no longer one factor apart. Each sample has a ratio of its own, so one loss listens to
+# some samples more than the other does: a re-weighting, which each layer feels a little differently.
 
 # %%
 print(both)

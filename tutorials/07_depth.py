@@ -11,9 +11,9 @@ Takes: 12 seconds.
 # Cross-entropy sends more than squared error where a network is wrong and sure. A deep network whose first layers learn
 # nothing receives too little there. So: can a better loss cure vanishing gradients?
 #
-# **Refresher: vanishing gradients.** On its way to the first layer a gradient is multiplied at every layer by a factor. The
-# slope of a sigmoid is at most ¼. Where all factors are smaller than 1, what arrives shrinks with every layer, and the
-# first layers, which everything else rests on, hardly move.
+# **Refresher: vanishing gradients.** On its way to the first layer a gradient is multiplied at every layer by a factor.
+# The slope of a sigmoid is at most ¼. Where all factors are smaller than 1, what arrives shrinks with every layer, and
+# the first layers, which everything else rests on, hardly move.
 
 # %%
 import numpy as np

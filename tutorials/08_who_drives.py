@@ -8,10 +8,10 @@ Takes: 8 seconds.
 
 # %% [markdown]
 # ## Question
-# At the start of training one digit is as wrong as the next, and all are heard alike. Soon most of them are right and fall
-# silent, and whoever still speaks moves the weights. Which samples own the gradient then? Suppose that some labels are
-# wrong, as in every data set that people have labelled: a network that has learnt well contradicts them. Do these few
-# end up at the wheel?
+# At the start of training one digit is as wrong as the next, and all are heard alike. Soon most of them are right and
+# fall silent, and whoever still speaks moves the weights. Which samples own the gradient then? Suppose that some labels
+# are wrong, as in every data set that people have labelled: a network that has learnt well contradicts them. Do these
+# few end up at the wheel?
 
 # %%
 import numpy as np
@@ -44,8 +44,8 @@ predict("share_mae", ..., "And which share if the loss is the absolute error of 
 
 # %% [markdown]
 # ## Experiment
-# Every tenth training label is replaced by another one, and we remember which. Three losses, each at a learning rate that
-# suits it, train the same network for thirty epochs, on three splits of the data.
+# Every tenth training label is replaced by another one, and we remember which. Three losses, each at a learning rate
+# that suits it, train the same network for thirty epochs, on three splits of the data.
 
 # %%
 RATES = {cross_entropy: 0.2, mse_on_softmax: 0.6, mae_on_softmax: 0.6}
@@ -113,8 +113,8 @@ def found(key):
 
 
 # %% [markdown]
-# Does it show in the result? The test labels are clean. Three splits are three pairs of accuracies, and `metrics.verdict`
-# knows what three pairs are worth.
+# Does it show in the result? The test labels are clean. Three splits are three pairs of accuracies, and
+# `metrics.verdict` knows what three pairs are worth.
 
 # %%
 apart = {each: accuracy[each][:, -1] - accuracy[cross_entropy][:, -1] for each in (mse_on_softmax, mae_on_softmax)}
@@ -124,8 +124,8 @@ for each, differences in apart.items():
 
 # %% [markdown]
 # ## Figure
-# How the flipped tenth takes the wheel, or does not. Then every sample of the first split at the end, the flipped ones in
-# outline.
+# How the flipped tenth takes the wheel, or does not. Then every sample of the first split at the end, the flipped ones
+# in outline.
 
 # %%
 with figures.style():
@@ -148,8 +148,9 @@ show(figures.shares({str(each): r[0]["sizes"] for each, r in runs.items()}, mark
 
 # %% [markdown]
 # ## The way back
-# What is loud at the scores is loud at the pixels. Here is the loudest of the flipped on its way through the network that
-# cross-entropy has trained. Then the first layer: `explain.gradient_norms` has the length of each sample's gradient there.
+# What is loud at the scores is loud at the pixels. Here is the loudest of the flipped on its way through the network
+# that cross-entropy has trained. Then the first layer: `explain.gradient_norms` has the length of each sample's
+# gradient there.
 
 # %%
 X, y, flipped, _ = spoilt(SPLITS[0])
@@ -187,8 +188,8 @@ fact("acc_1", [accuracy[each][:, 1].mean() for each in RATES], f"right after one
 
 # %% [markdown]
 # ## Practice
-# 1. Under cross-entropy, first split: somebody throws out the loudest samples, as many as were flipped. How many of them are
-#    flipped indeed?
+# 1. Under cross-entropy, first split: somebody throws out the loudest samples, as many as were flipped. How many of
+#    them are flipped indeed?
 
 # %%
 k = int(flipped.sum())
@@ -199,8 +200,8 @@ check("thrown_out", ..., hits(first["sizes"], flipped), wrong={
 }, look="the title of the second figure")  # fmt: skip
 
 # %% [markdown]
-# 2. MAE begins slowly, see `acc_1`. What it sends is 2 p_y (p − y), where p_y is the probability of the label. How long is that
-#    in an untrained network, over what cross-entropy sends? (Within a quarter.)
+# 2. MAE begins slowly, see `acc_1`. What it sends is 2 p_y (p − y), where p_y is the probability of the label. How long
+#    is that in an untrained network, over what cross-entropy sends? (Within a quarter.)
 
 # %%
 begun = MLP(64, 64, 10, init="he", rng=SPLITS[0])
@@ -224,5 +225,6 @@ check("why_quiet", ..., "the network is sure of another class", choices=[
 
 # %% [markdown]
 # ## Remember
-# Late in training the gradient belongs to the samples that contradict what was learnt; under cross-entropy these are the
-# wrong labels. MAE does not hear what it is sure of. Whether that makes a better model takes more than three splits.
+# Late in training the gradient belongs to the samples that contradict what was learnt; under cross-entropy these are
+# the wrong labels. MAE does not hear what it is sure of. Whether that makes a better model takes more than three
+# splits.

@@ -23,9 +23,9 @@ cross_entropy = losses.get("cross_entropy")
 
 
 # %% [markdown]
-# The opponent comes in two forms: squared error of the probabilities, and of the scores themselves, with no softmax at all.
-# Many networks will be trained here, so each has its slope written beside it, `grad=`, which makes a step faster; that the slope
-# is right will be a fact below.
+# The opponent comes in two forms: squared error of the probabilities, and of the scores themselves, with no softmax at
+# all. Many networks will be trained here, so each has its slope written beside it, `grad=`, which makes a step faster;
+# that the slope is right will be a fact below.
 
 
 # %%
@@ -81,8 +81,8 @@ usual = compare([cross_entropy, mean_mse], "digits", model=network, lrs=[0.1], *
 print(usual)
 
 # %% [markdown]
-# But what is the same about it? A step is learning rate times gradient, and `diff` has the lengths of both gradients at the
-# start. It also says at which rate the second loss takes a first step as long as the first loss does at 0.1.
+# But what is the same about it? A step is learning rate times gradient, and `diff` has the lengths of both gradients at
+# the start. It also says at which rate the second loss takes a first step as long as the first loss does at 0.1.
 
 # %%
 (X, y), _ = data.load("digits", rng=SEEDS[0])
@@ -100,8 +100,9 @@ def right(comparison, loss):
 of_ce, of_mse, of_matched = right(usual, cross_entropy), right(usual, mean_mse), right(matched, mean_mse)
 
 # %% [markdown]
-# So a common learning rate decides nothing. A fair race gives each loss its own, chosen on validation data, and judges by
-# test data that have chosen nothing. `mean_mse` need not run again: it is `mse_on_softmax` at a tenth of the learning rate.
+# So a common learning rate decides nothing. A fair race gives each loss its own, chosen on validation data, and judges
+# by test data that have chosen nothing. `mean_mse` need not run again: it is `mse_on_softmax` at a tenth of the
+# learning rate.
 
 # %%
 RATES = (0.03, 0.1, 0.3, 1, 3)
@@ -110,9 +111,10 @@ race = compare(THREE, "digits", model=network, lrs=RATES, title="each at its bes
 print(race)
 
 # %% [markdown]
-# What is a verdict worth? Six seeds give six differences, and an interval that covers their median in nineteen of twenty studies is
-# no less than their whole range. So something can be said only if all six have one sign. Of two equal losses one study in
-# thirty-two will still say that they differ, and a verdict on the edge may turn with the next six seeds: try `--rng 1`.
+# What is a verdict worth? Six seeds give six differences, and an interval that covers their median in nineteen of
+# twenty studies is no less than their whole range. So something can be said only if all six have one sign. Of two equal
+# losses one study in thirty-two will still say that they differ, and a verdict on the edge may turn with the next six
+# seeds: try `--rng 1`.
 #
 # The accuracies are close. The learning rates are not: how many of the five come within five points of the best?
 
@@ -124,8 +126,8 @@ def tolerance(loss):
 
 
 # %% [markdown]
-# That was from a good start. Now from a bad one: the weights of the output layer times twenty, a network that is sure of
-# itself before it knows anything. Four learning rates, far apart, and five epochs.
+# That was from a good start. Now from a bad one: the weights of the output layer times twenty, a network that is sure
+# of itself before it knows anything. Four learning rates, far apart, and five epochs.
 
 
 # %%
@@ -165,8 +167,9 @@ show(bad_start.plot(), "bad_start")
 
 # %% [markdown]
 # ## The way back
-# The table behind the ratio: what the weights of each layer receive from the two losses at the start. A factor of ten is the
-# mean over the classes. The rest is the softmax: like the sigmoid of lesson 05 it keeps most of p − y for itself.
+# The table behind the ratio: what the weights of each layer receive from the two losses at the start. A factor of ten
+# is the mean over the classes. The rest is the softmax: like the sigmoid of lesson 05 it keeps most of p − y for
+# itself.
 
 # %%
 print(start)
@@ -215,9 +218,9 @@ fact("shown", [not softmax_first.startswith("no"), logits_last.startswith("worse
      "cross_entropy shown to beat mse_on_softmax in the race: {value[0]}; mse_on_logits from the bad start: {value[1]}")  # fmt: skip
 
 # %% [markdown]
-# So in the race cross-entropy was not shown to be more accurate than squared error of the probabilities. It needs less luck
-# with the learning rate, and less with the start; of that, the verdicts say what was shown and what was only seen. Larger
-# studies agree: Hui and Belkin 2020, arXiv:2006.07322.
+# So in the race cross-entropy was not shown to be more accurate than squared error of the probabilities. It needs less
+# luck with the learning rate, and less with the start; of that, the verdicts say what was shown and what was only seen.
+# Larger studies agree: Hui and Belkin 2020, arXiv:2006.07322.
 #
 # ## Practice
 # 1. Which part of `ratio` is only the mean over classes, a factor that the learning rate can undo?

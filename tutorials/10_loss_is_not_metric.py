@@ -8,9 +8,9 @@ Takes: 5 seconds.
 
 # %% [markdown]
 # ## Question
-# You train with a loss and are judged by a metric: cross-entropy here, and the share of digits that are read rightly. The
-# first goes down, the second goes up, and one gets used to thinking of them as one. Can the loss fall while the model gets
-# worse? And can it rise while nothing gets worse at all?
+# You train with a loss and are judged by a metric: cross-entropy here, and the share of digits that are read rightly.
+# The first goes down, the second goes up, and one gets used to thinking of them as one. Can the loss fall while the
+# model gets worse? And can it rise while nothing gets worse at all?
 
 # %%
 import numpy as np
@@ -31,8 +31,8 @@ predict("accuracy_moved", ..., "Long after its best epoch a network's test loss 
 
 # %% [markdown]
 # ## Experiment
-# A network learns digits, and after every single step the whole test set is asked: how large is the loss, and which digit do
-# you say?
+# A network learns digits, and after every single step the whole test set is asked: how large is the loss, and which
+# digit do you say?
 
 # %%
 (X, y), (X_test, y_test) = data.load("digits", rng=seed)
@@ -50,8 +50,8 @@ for step in range(401):
     optimizer.step()
 
 # %% [markdown]
-# What did each step change? The loss moves at every step, since it hears how sure each sample is. The accuracy moves only if
-# some sample crosses from one digit to another, and it does not ask how many crossed each way.
+# What did each step change? The loss moves at every step, since it hears how sure each sample is. The accuracy moves
+# only if some sample crosses from one digit to another, and it does not ask how many crossed each way.
 
 # %%
 said = np.array(said)
@@ -63,9 +63,9 @@ small = np.abs(by_loss) < np.median(np.abs(by_loss))
 print(f"a step with a small change of the loss: of {len(y_test)} digits up to {flips[small].max()} are read otherwise")
 
 # %% [markdown]
-# Then the other way round: 120 points of two moons that overlap, and a network that is free to learn them by heart, for 400
-# epochs. A thousand further points watch. With `validation`, `fit` gives back the weights of the epoch that they liked best;
-# the same line without it gives back those of the end.
+# Then the other way round: 120 points of two moons that overlap, and a network that is free to learn them by heart, for
+# 400 epochs. A thousand further points watch. With `validation`, `fit` gives back the weights of the epoch that they
+# liked best; the same line without it gives back those of the end.
 
 # %%
 points = np.random.default_rng(seed)
@@ -78,8 +78,9 @@ least, last = history.best.validation, history.rows[-1].validation
 print(*history.notes(), sep="\n")
 
 # %% [markdown]
-# The network at the end is too sure of itself, and that can be taken back. Divide its score by a number T, a temperature: each
-# p comes closer to a half, and none crosses it. Half of the points that watch choose the T, the other half judge.
+# The network at the end is too sure of itself, and that can be taken back. Divide its score by a number T, a
+# temperature: each p comes closer to a half, and none crosses it. Half of the points that watch choose the T, the other
+# half judge.
 
 # %%
 scores, label = end(watch[0]).numpy()[:, 0], watch[1]
@@ -103,8 +104,8 @@ ece = [metrics.calibration_error(ops.sigmoid(each), truth) for each in (z, z / T
 
 # %% [markdown]
 # ## Figure
-# Above, the digits: the loss, and the accuracy with the steps in which both fell in grey. Below, the moons at the end of training: how
-# often it is so where the network gives a probability, and what a temperature does.
+# Above, the digits: the loss, and the accuracy with the steps in which both fell in grey. Below, the moons at the end
+# of training: how often it is so where the network gives a probability, and what a temperature does.
 
 # %%
 with figures.style():
@@ -131,9 +132,9 @@ show(history.plot(), "history")
 
 # %% [markdown]
 # ## The way back
-# Why does training go on at all? It goes on for the few that it has not yet learnt by heart. Here is the loudest of them at the
-# end, with its share of each layer's gradient, and then how much of the whole gradient the loudest tenth owns, at the best
-# epoch and at the end.
+# Why does training go on at all? It goes on for the few that it has not yet learnt by heart. Here is the loudest of
+# them at the end, with its share of each layer's gradient, and then how much of the whole gradient the loudest tenth
+# owns, at the best epoch and at the end.
 
 # %%
 print(trace(end, bce, *train))
@@ -169,8 +170,8 @@ fact("loud_end", loud[1], "and {value:.0%} at the end")
 
 # %% [markdown]
 # ## Practice
-# 1. Four samples, and of each the probability of its true class: (.51, .51, .51, .51). All are right. Find four others with a
-#    lower loss and a lower accuracy.
+# 1. Four samples, and of each the probability of its true class: (.51, .51, .51, .51). All are right. Find four others
+#    with a lower loss and a lower accuracy.
 
 
 # %%
@@ -209,5 +210,5 @@ check("T_best", ..., best_T, tol=0.1, wrong={
 
 # %% [markdown]
 # ## Remember
-# A loss hears how sure every sample is; accuracy counts who is beyond a half. So the loss can fall while the model gets worse,
-# and rise while no decision does. Watch both, and choose the model by what you are judged by.
+# A loss hears how sure every sample is; accuracy counts who is beyond a half. So the loss can fall while the model gets
+# worse, and rise while no decision does. Watch both, and choose the model by what you are judged by.
