@@ -51,7 +51,7 @@ def network():
 
 # %%
 model, loss = network(), losses.get("bce")
-optimizer = SGD(model.parameters(), lr=1.0)
+optimizer = SGD(model.parameters(), lr=0.5)
 X, y = train
 for rows in np.array_split(points.permutation(400), 13):
     value = loss(model(X[rows]), y[rows].reshape(-1, 1))
@@ -61,15 +61,15 @@ for rows in np.array_split(points.permutation(400), 13):
 print(f"one pass over the data, by hand: the loss of the last batch is {value.item():.3f}")
 
 # %% [markdown]
-# `fit` runs the same loop sixty times over. Then the same line again, with one word changed.
+# `fit` runs the same loop eighty times over. Then the same line again, with one word changed.
 
 # %%
 model = network()
-history = fit(model, train, loss="bce", optimizer="sgd", lr=1.0, epochs=60, metrics=["accuracy"], rng=0)
+history = fit(model, train, loss="bce", optimizer="sgd", lr=0.5, epochs=80, metrics=["accuracy"], rng=0)
 accuracy = evaluate(model, test, loss="bce", metrics=["accuracy"])["accuracy"]
 
 model_mse = network()
-history_mse = fit(model_mse, train, loss="mse", optimizer="sgd", lr=1.0, epochs=60, metrics=["accuracy"], rng=0)
+history_mse = fit(model_mse, train, loss="mse", optimizer="sgd", lr=0.5, epochs=80, metrics=["accuracy"], rng=0)
 accuracy_mse = evaluate(model_mse, test, loss="mse", metrics=["accuracy"])["accuracy"]
 
 # %% [markdown]
