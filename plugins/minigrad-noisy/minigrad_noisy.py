@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import numpy as np
 
 from minigrad import hookimpl, loss, op
-from minigrad.errors import DomainError
+from minigrad.errors import ShapeError
 from minigrad.losses import Constraint, Loss, between, nonnegative, pick
 from minigrad.ops import log_softmax, softmax, softmax_residual
 
@@ -155,9 +155,8 @@ def _chances(transition: Array, pred: Array, target: Array) -> Array:
     k = pred.shape[-1]
     table = np.eye(k) if transition is None else np.asarray(transition)
     if table.shape != (k, k):
-        raise DomainError(
-            f"transition: expected ({k}, {k}) for {k} classes, got {table.shape}; give a row for each true class"
-        )
+        said = f"forward_corrected: expected transition ({k}, {k}) for {k} classes, got {table.shape}"
+        raise ShapeError(f"{said}; give a row for each true class")
     return table.T.astype(pred.dtype)[target]
 
 

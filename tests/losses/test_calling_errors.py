@@ -299,6 +299,20 @@ def test_a_function_that_breaks_the_contract_is_named_and_changes_no_gradient(na
     assert pred.grad is None
 
 
+@pytest.mark.parametrize("error", [ShapeError, DTypeError, DomainError, LabelError])
+def test_a_check_of_the_author_speaks_for_itself_and_shapes_that_do_not_fit_in_his_formula_do_not(error):
+    @loss
+    def looked_at(pred, target, *, table=None):
+        if table is None:
+            raise error("table: expected (2, 2), got none; give one row for each class")
+        return (pred - target) * np.asarray(table)
+
+    with pytest.raises(error, match=r"^table: expected"):
+        looked_at(Tensor(z(3), requires_grad=True), z(3))
+    with pytest.raises(PluginError, match=r"looked_at.*: its function failed on pred .3,., target .3,.: multiply"):
+        looked_at(Tensor(z(3), requires_grad=True), z(3), table=[1.0, 2.0])
+
+
 @pytest.mark.parametrize(
     ("grad", "text"),
     [

@@ -10,7 +10,7 @@ import pytest
 
 from minigrad import MLP, data, fit, gradcheck, losses
 from minigrad import loss as make_loss
-from minigrad.errors import DomainError
+from minigrad.errors import DomainError, ShapeError
 from minigrad.losses import pick
 from minigrad.ops import softmax
 
@@ -24,6 +24,7 @@ FAR = {
 }
 DTYPES = [(np.float64, 1e-14), (np.float32, 1e-6)]
 UNEVEN = [[0.75, 0.25, 0, 0], [0.125, 0.5, 0.375, 0], [0, 0.1, 0.9, 0], [0.3, 0, 0, 0.7]]
+SPARING = [[1, 0, 0, 0], [0.5, 0.5, 0, 0], [0.25, 0, 0.75, 0], [0, 0, 0, 1]]  # class 0 is never taken for another
 
 
 class Sample:
@@ -85,6 +86,7 @@ CASES = [
     ("normalised_ce", normalised_ce, {}),
     ("forward_corrected", forward_corrected, {}),
     ("forward_corrected", forward_corrected, {"transition": UNEVEN}),
+    ("forward_corrected", forward_corrected, {"transition": SPARING}),
 ]
 
 
@@ -215,13 +217,22 @@ def test_a_masked_class_is_none(loss):
 
 
 @pytest.mark.parametrize(
-    ("name", "right"),
-    [("gce", 1 / 0.7), ("symmetric_ce", np.inf), ("normalised_ce", 1), ("forward_corrected", np.inf)],
+    ("loss", "right"),
+    [
+        (noisy.gce, 1 / 0.7),
+        (noisy.symmetric_ce, np.inf),
+        (noisy.symmetric_ce.with_(alpha=0.0), 4),
+        (noisy.normalised_ce, 1),
+        (noisy.forward_corrected, np.inf),
+    ],
+    ids=str,
 )
-def test_a_label_on_a_masked_class_has_a_finite_slope(name, right):
-    value, slope = getattr(noisy, name).value_and_grad([[0.0, -np.inf, 1.0]], [1])
+def test_a_label_on_a_masked_class_has_a_finite_slope(loss, right):
+    value, slope = loss.value_and_grad([[0.0, -np.inf, 1.0]], [1])
     assert value == pytest.approx(right)
     assert np.isfinite(slope).all()
+    if loss.name == "forward_corrected":
+        assert slope == pytest.approx(losses.get("cross_entropy").value_and_grad([[0.0, -np.inf, 1.0]], [1])[1])
 
 
 def test_where_one_class_is_left_there_is_nothing_to_learn():
@@ -255,8 +266,8 @@ def test_a_parameter_that_makes_no_sense_is_refused_when_the_loss_is_built(build
 
 
 def test_a_transition_of_another_size_is_refused():
-    text = "transition: expected (4, 4) for 4 classes, got (2, 2); give a row for each true class"
-    with pytest.raises(DomainError, match=re.escape(text)):
+    text = "forward_corrected: expected transition (4, 4) for 4 classes, got (2, 2); give a row for each true class"
+    with pytest.raises(ShapeError, match="^" + re.escape(text)):
         noisy.forward_corrected(Z, Y, transition=np.eye(2))
 
 
