@@ -37,7 +37,7 @@ def test_a_loss_does_not_depend_on_it(text, layout):
     arrays = [a for a in given if a is not None]
     plain = [None if a is None else np.array(a, order="C") for a in given]
     before = [root(a).tobytes() for a in arrays]
-    for reduction in ("none", "mean"):
+    for reduction in ("mean",) if loss.coupled else ("none", "mean"):
         results = computed(loss, *given, reduction)
         assert all(close(*pair) for pair in zip(results, computed(loss, *plain, reduction)))
         assert [root(a).tobytes() for a in arrays] == before
