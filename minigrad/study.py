@@ -105,7 +105,7 @@ def compare(
     classes = _is_classification(chosen, data, metric)
     metric = metric or ("accuracy" if classes else "mae")
     metrics.get(metric)
-    _check_labels(metric, classes, source)
+    _check_labels(metric, classes, source, model)
     if executor is not None:
         _check_model_travels(model)
         for loss in chosen:
@@ -163,7 +163,7 @@ def _is_classification(losses: list[Loss], data: Any, metric: str | None) -> boo
     return any(loss.target in CLASSES for loss in losses)
 
 
-def _check_labels(metric: str, classes: bool, data: Any) -> None:
+def _check_labels(metric: str, classes: bool, data: Any, model: Any) -> None:
     if not classes or isinstance(data, str):
         return
     y = data[1]
@@ -176,6 +176,13 @@ def _check_labels(metric: str, classes: bool, data: Any) -> None:
         raise LabelError(
             f"compare: expected class labels 0, 1, … for {metric}, got {y.max()} at row {y.argmax()}, with {len(y)} "
             "rows in all; number the classes without gaps"
+        )
+    outputs = model[-1] if isinstance(model, (tuple, list)) else 1
+    if outputs > 1 and (wrong := (y < 0) | (y >= outputs)).any():
+        row = int(np.argwhere(wrong)[0, 0])
+        raise LabelError(
+            f"compare: expected class labels 0 … {outputs - 1} for a model with {outputs} outputs, got {y[row]} at row "
+            f"{row}; end model in the number of classes"
         )
 
 

@@ -230,12 +230,17 @@ class TestCompare:
                 LabelError,
                 "expected class labels 0, 1, … for accuracy, got 1000000000 at row 7, with 60 rows in all; number the",
             ),
+            (
+                (["cross_entropy", "mse"], (X, np.where(np.arange(len(X)) == 7, 3, 0)), "model"),
+                LabelError,
+                "expected class labels 0 … 2 for a model with 3 outputs, got 3 at row 7; end model in the number",
+            ),
             ((["mse"], "diabets"), ValueError, "did you mean 'diabetes'"),
         ],
     )
     def test_refuses_what_cannot_be_compared(self, arguments, error, text):
         with pytest.raises(error, match=text):
-            compare(*arguments)
+            compare(*arguments[:2], model=(3, 4, 3) if arguments[2:] else None)
 
     @pytest.mark.parametrize(
         ("option", "error", "text"),

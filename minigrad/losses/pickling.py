@@ -45,8 +45,9 @@ def _in_module(loss: Loss) -> Loss:
         found = getattr(found, part, None)
     if not isinstance(found, Loss) or found.function is not where:
         raise TypeError(
-            f"{loss}: expected a loss that another process can import, got one that {where.__module__} does not show "
-            f"as {where.__qualname__}; define it at the top of a module, with @loss above it"
+            f"{loss}: expected a loss that another process can import, got one that "
+            f"{where.__module__ or 'a text'} does not show as {where.__qualname__}; "
+            "define it at the top of a module, with @loss above it"
         )
     return found
 

@@ -103,3 +103,12 @@ def test_a_loss_whose_name_now_means_another_does_not_travel():
     earlier.__qualname__, earlier.__module__ = "cubic", cubic.__module__
     with pytest.raises(TypeError, match=r"does not show as cubic; define it at the top of a module"):
         pickle.dumps(loss(earlier))
+
+
+def test_a_loss_made_from_a_text_does_not_travel():
+    names = {}
+    exec("from minigrad import loss\n@loss\ndef spoken(pred, target):\n    return pred - target", names)
+    with pytest.raises(
+        TypeError, match="got one that a text does not show as spoken; define it at the top of a module"
+    ):
+        pickle.dumps(names["spoken"])
