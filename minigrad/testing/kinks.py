@@ -119,6 +119,7 @@ def _found(exam: Exam, along: Any, grain: Array, low: Array, high: Array) -> Ite
     across, gap = np.abs(along(high, every) - along(low, every)), np.abs(right_ - left)
     size = np.maximum(np.maximum(np.abs(left), np.abs(right_)), exam.typical)
     jumped = (np.minimum(gap, across) > JUMP * size) & (across > 0.3 * gap)  # most of it at the place itself
+    jumped &= across > least  # what is less was not narrowed down any further
     for i in np.flatnonzero(jumped & (size > 0)):
         yield int(i), float(round((low[i] + high[i]) / 2, 12)), float(left[i]), float(right_[i])
 

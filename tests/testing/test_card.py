@@ -8,6 +8,7 @@ import random
 import sys
 import warnings
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ import minigrad
 from minigrad import loss, losses
 from minigrad.engine.graph import recording
 from minigrad.ops import softplus
-from minigrad.testing import Card, check_loss, names, samplers
+from minigrad.testing import Card, check_loss, kinks, names, samplers
 from minigrad.testing.exam import SAMPLES, Exam, Sizes
 
 BUILT_IN = losses.names("minigrad")
@@ -333,6 +334,16 @@ def test_a_draw_covers_every_region_in_a_hundred_draws(pred, target, heads):
 def test_a_draw_that_leaves_a_region_out_is_refused(name, pred, target, said):
     with pytest.raises(RuntimeError, match=said):
         samplers.check_spread(losses.get(name), pred, target)
+
+
+def test_a_slope_that_turns_quickly_from_one_side_to_the_other_has_no_kink():
+    exam = SimpleNamespace(typical=1.0, loss=SimpleNamespace(pred="real"))
+    found = lambda slope: list(kinks._found(exam, lambda x, _: slope(x), *np.array([[1e-16], [-0.1], [0.1]])))  # noqa: E731
+    for steepness in np.geomspace(30, 3000, 40):
+        assert found(lambda x, k=steepness: 3 * np.tanh(k * x)) == []
+    ((_, place, before, after),) = found(lambda x: 3 * np.tanh(200 * x) + 1e-5 * np.sign(x - 1e-5))
+    assert place == pytest.approx(1e-5, abs=1e-9)
+    assert after - before == pytest.approx(2e-5, rel=0.1)
 
 
 # --- every loss, every draw -------------------------------------------------------------------------------------------
