@@ -81,7 +81,9 @@ def wrong_part(op: Op, arg: str, part: Any, shape: Shape) -> GradientError:
 
 def broken_rule(op: Op, arg: str, error: Exception) -> GradientError:
     """A rule raised something."""
-    return GradientError(f"{op.name}: the rule for {arg} failed: {error}; mend the rule")
+    singular = isinstance(error, np.linalg.LinAlgError)
+    cure = "give a regular matrix" if singular else "mend the rule"
+    return GradientError(f"{op.name}: the rule for {arg} failed: {error}; {cure}")
 
 
 def taken(op: Op) -> ValueError:

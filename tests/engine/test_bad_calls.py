@@ -116,3 +116,10 @@ def test_what_does_not_fit_is_named(f, error, said, recorded):
     assert text.startswith(said)
     assert "; " in text  # and what to do, or what NumPy says
     assert t.grad is None
+
+
+def test_for_the_gradient_of_a_determinant_the_matrix_must_be_regular():
+    out = np.linalg.det(Tensor(np.ones((2, 2)), requires_grad=True))
+    assert out.item() == 0
+    with pytest.raises(GradientError, match="det: the rule for a failed: Singular matrix; give a regular matrix"):
+        out.backward()
