@@ -114,6 +114,7 @@ def _normalised_slope(pred: Array, target: Array) -> Array:
     own, masked = np.arange(pred.shape[-1]) == target[..., None], pred == -math.inf
     k = np.sum(~masked, -1, keepdims=True).astype(pred.dtype)
     p, q = softmax(pred), -np.expm1(log_softmax(pred))
+    # Σ_{k≠y} (v_k·dl − l·dv_k)/N² with v = −ln p, dv_k = p − e_k: for the label and for K = 2 nothing cancels
     pull = np.where(own, -q * others - (k - 1) * p * l, q * l + p * (others - (k - 2) * l))
     return np.where(masked | (scale == 0), 0, pull * scale)
 
@@ -207,7 +208,8 @@ def forward_corrected(
     Returns:
         S, in nats; inf where T rules out what was seen.
 
-    >>> round(forward_corrected([[0.0, 0.0]], [1], transition=[[0.9, 0.1], [0.4, 0.6]]).item(), 6)  # −ln 0.35
+    >>> seen_as = [[0.9, 0.1], [0.4, 0.6]]
+    >>> round(forward_corrected([[0.0, 0.0]], [1], transition=seen_as).item(), 6)  # −ln 0.35
     1.049822
 
     Patrini 2017, doi:10.1109/CVPR.2017.240.
