@@ -6,6 +6,7 @@ Whatever owns data (`fit`, `evaluate`) takes it in here; behind this door nothin
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -62,8 +63,18 @@ class Samples:
         """The loss, and each metric by name."""
         outputs = self.outputs(model)
         with no_grad(), np.errstate(all="ignore"):
-            value = float(loss(outputs, self.target, sample_weight=self.weight))
+            value = float(value_of(loss, outputs, self.target, self.weight))
         return {"loss": value, **metric_table.measure(metrics, loss, outputs, self.y)}
+
+
+def value_of(loss: Loss, pred: Any, target: Any, weight: Any) -> Any:
+    """The loss of what a model says; NaN where the model has diverged so far that the loss refuses it."""
+    try:
+        return loss(pred, target, sample_weight=weight)
+    except DomainError:
+        if np.isfinite(pred.data if isinstance(pred, Tensor) else pred).all():
+            raise
+        return math.nan
 
 
 def pair(where: str, name: str, data: Any) -> tuple[Any, Any]:
@@ -78,6 +89,20 @@ def metrics_of(where: str, given: Any) -> list[Metric]:
     if isinstance(given, (str, Metric)):
         raise TypeError(f"{where}: expected metrics as a list, got {given!r:.60} alone; write metrics=[{given!r:.60}]")
     return [metric_table.get(metric) for metric in given]
+
+
+def held_out(where: str, validation: Any, n: int) -> int:
+    """How many of the training samples are held out; 0 where validation data were given."""
+    if validation is None or isinstance(validation, (tuple, list)):
+        return 0
+    if isinstance(validation, bool) or not isinstance(validation, (int, float, np.floating)):
+        raise TypeError(f"{where}: expected validation as a share or (X, y), got {validation!r:.60}; say 0.2")
+    count = round(validation * n) if 0 < validation < 1 else 0
+    if not 0 < count < n:
+        raise ValueError(
+            f"{where}: expected validation in (0, 1), a share that leaves rows on both sides, got {validation} of {n}"
+        )
+    return count
 
 
 def _inputs(where: str, X: Any, dtype: Any) -> Array:

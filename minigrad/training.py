@@ -20,7 +20,7 @@ import numpy as np
 from minigrad import losses as registry
 from minigrad.data.sets import read_only
 from minigrad.engine.debug import detect_anomaly
-from minigrad.engine.errors import GradientError, PluginError
+from minigrad.engine.errors import DomainError, GradientError, PluginError
 from minigrad.history import History, Row, Watch
 from minigrad.losses import Loss
 from minigrad.metrics import Metric
@@ -30,7 +30,7 @@ from minigrad.planned import Planner
 from minigrad.preflight import preflight
 from minigrad.progress import Progress
 from minigrad.resuming import Resuming
-from minigrad.samples import Samples, metrics_of, modes_of, pair, set_modes
+from minigrad.samples import Samples, held_out, metrics_of, modes_of, pair, set_modes, value_of
 
 Array = Any
 
@@ -147,18 +147,18 @@ class Training:
         given = Samples(where, model, chosen, X, y, weight=sample_weight)
         looked = _own(chosen, given.y)
         given.measured(model, looked, [])  # every prediction and weight is looked at, and named by its row
-        held_out = _held_out(where, validation, len(given.X))
+        count = held_out(where, validation, len(given.X))
         other = pair(where, "validation", validation) if isinstance(validation, (tuple, list)) else None
         self.valid = other and Samples(f"{where}, validation", model, chosen, *other)
         self.optimizer = _optimizer(where, optimizer, lr, model)
         self.key = int(source.integers(2**63))  # the only draw: all checks are done
         self.train = given
         self.rate = lr if callable(lr) and not isinstance(lr, Schedule) else None
-        if held_out:
+        if count:
             order = np.random.default_rng((self.key, 0)).permutation(len(given.X))
-            self.train, self.valid = given.rows(order[held_out:]), given.rows(order[:held_out])
+            self.train, self.valid = given.rows(order[count:]), given.rows(order[:count])
         self.model, self.chosen = model, chosen
-        self.loss = _own(chosen, self.train.y) if held_out else looked
+        self.loss = _own(chosen, self.train.y) if count else looked
         if self.loss.learned:
             self.optimizer.add_group({"params": list(self.loss.learned.values())})
         self.watch = Watch(model, self.optimizer, self.loss.learned)
@@ -241,7 +241,7 @@ class Training:
         if planned is not None:
             self.watch.look()
             return planned
-        value = self.loss(self.model(x), target, sample_weight=weight)
+        value = value_of(self.loss, self.model(x), target, weight)
         loss = float(value)
         if not math.isfinite(loss):
             return loss
@@ -262,7 +262,7 @@ class Training:
         try:
             with detect_anomaly():
                 self.loss(self.model(x), target, sample_weight=weight)
-        except GradientError as error:
+        except (GradientError, DomainError) as error:
             return str(error).removeprefix("detect_anomaly: ")
         except PluginError as error:
             return str(error.__cause__).removeprefix("detect_anomaly: ")
@@ -316,20 +316,6 @@ def whole(where: str, name: str, value: Any, example: int) -> int:
     if value < 1:
         raise ValueError(f"{where}: expected {name} ≥ 1, a whole number, got {value}; say {name}={example}")
     return int(value)
-
-
-def _held_out(where: str, validation: Any, n: int) -> int:
-    """How many of the training samples are held out; 0 where validation data were given."""
-    if validation is None or isinstance(validation, (tuple, list)):
-        return 0
-    if isinstance(validation, bool) or not isinstance(validation, (int, float, np.floating)):
-        raise TypeError(f"{where}: expected validation as a share or (X, y), got {validation!r:.60}; say 0.2")
-    count = round(validation * n) if 0 < validation < 1 else 0
-    if not 0 < count < n:
-        raise ValueError(
-            f"{where}: expected validation in (0, 1), a share that leaves rows on both sides, got {validation} of {n}"
-        )
-    return count
 
 
 def _optimizer(where: str, optimizer: Any, lr: Any, model: Module) -> Optimizer:

@@ -220,6 +220,18 @@ class TestAnEndBeforeTheEnd:
             history = fit(model, (np.ones((4, 1)), np.zeros(4)), loss=rate, optimizer="sgd", lr=2.0, batch_size=4)
         assert "x = -" in history.culprit
 
+    @pytest.mark.parametrize(("batch_size", "when"), [(2, "at epoch 1, batch 2"), (4, "at the end of epoch 1")])
+    def test_by_scores_that_are_all_minus_infinity_is_a_divergence_too(self, batch_size, when):
+        @loss(pred="logits", target="index")
+        def downhill(pred, target):
+            return pred.sum(-1)
+
+        model, far = nn.Linear(1, 2, rng=0), {"optimizer": "sgd", "lr": 3e38, "batch_size": batch_size}
+        with pytest.warns(RuntimeWarning, match=rf"fit: loss is nan {when}, .* restored\. .* -inf at \(0, 0\)"):
+            history = fit(model, (np.ones((4, 1)), np.zeros(4, int)), loss=downhill, **far)
+        assert not history.finite
+        assert np.isfinite(weights(model)).all()
+
     @pytest.mark.parametrize("when", [1, 4])
     def test_by_ctrl_c_restores_the_best_weights_and_returns_what_there_is(self, when):
         calls = []
