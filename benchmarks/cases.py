@@ -71,6 +71,11 @@ def chain(elements):
     return Case(f"chain@{power(elements)}", "chain", title, (elements,))
 
 
+def small(kind, title, elements):
+    """One small operation."""
+    return Case(f"{kind}@{power(elements)}", kind, f"{title.format(f'{elements:,} float32 numbers')}", (elements,))
+
+
 def loss(name, elements):
     """A loss and its gradient."""
     title = f"{name} of {elements:,} float32 predictions, forward and backward"
@@ -90,16 +95,23 @@ def power(number):
 
 
 LINKS = 50
+OPS = {
+    "op": "exp of {}, recorded and differentiated",
+    "function": "exp of {}, recorded, as a function: np.exp(t), torch.exp(t)",
+    "method": "exp of {}, recorded, as a method: t.exp()",
+}
 SIZES = [10**k for k in range(2, 8)]
 GROUPS = {
     "steps": [step(name, *numbers) for name, numbers in STEPS.items()],
+    "ops": [small(kind, title, 10) for kind, title in OPS.items()],
     "chains": [chain(n) for n in (10, 1000, 100_000)],
     "hvp": [hvp(name) for name in ("XS", "S", "M")],
     "losses": [loss(name, n) for name in LOSSES for n in SIZES],
 }
 CASES = {case.name: case for cases in GROUPS.values() for case in cases}
 USUAL = [
-    *STEPS, "chain@1e1", "chain@1e3", "chain@1e5", "hvp@S", "huber@1e6", "cross_entropy@1e6", "bce_with_logits@1e6",
+    *STEPS, "op@1e1", "chain@1e1", "chain@1e3", "chain@1e5", "hvp@S", "huber@1e6", "cross_entropy@1e6",
+    "bce_with_logits@1e6",
 ]  # fmt: skip
 
 

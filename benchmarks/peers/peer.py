@@ -52,6 +52,14 @@ class Peer:
         """A function (x, y) → loss: one step of Adam at 1e-3 on the MLP with these parameters."""
         raise LeftOut("does not train here")
 
+    def recorded(self, x, method):
+        """A function () → exp(x), recorded for a backward pass; written as a method of x if asked."""
+        raise LeftOut("has no graph here")
+
+    def differentiated(self, x, g):
+        """A function () → (exp(x), [its gradient, where g comes in])."""
+        raise LeftOut("has no graph here")
+
     def linked(self, x, w, b, count):
         """A function () → (Σx after x → tanh(w·x + b) so many times, its gradients in x, w, b)."""
         raise LeftOut("has no graph here")
@@ -76,6 +84,17 @@ class Peer:
         check = [float(self.numpy(advance(x, labels[0]))) for _ in range(CHECKED)]
         turns = itertools.cycle(labels)
         return Task(lambda: advance(x, next(turns)), check, self.wait)
+
+    def function(self, elements, method=False):
+        both = self.recorded(self.array(links(elements)[0]), method)
+        return Task(both, marks(self.numpy(both())), self.wait)
+
+    def method(self, elements):
+        return self.function(elements, method=True)
+
+    def op(self, elements):
+        value, slopes = (both := self.differentiated(*map(self.array, links(elements)[:2])))()
+        return Task(both, marks(*map(self.numpy, (value, *slopes))), lambda last: self.wait(last[0]))
 
     def chain(self, elements, count=LINKS):
         return self.with_gradient(self.linked(*map(self.array, links(elements)), count))

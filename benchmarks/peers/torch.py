@@ -67,6 +67,21 @@ class Torch(Peer):
 
         return advance
 
+    def recorded(self, x, method):
+        x.requires_grad_()
+        return (lambda: x.exp()) if method else lambda: torch.exp(x)
+
+    def differentiated(self, x, g):
+        x.requires_grad_()
+
+        def both():
+            x.grad = None
+            value = torch.exp(x)
+            value.backward(g)
+            return value, [x.grad]
+
+        return both
+
     def linked(self, *given):
         *starts, count = given
         for t in starts:
