@@ -38,7 +38,6 @@ def call(
             f"{loss}: expected pred to require gradients, got only target; minigrad takes (pred, target): exchange "
             "them, or use target.detach()"
         )
-    guards.check_representable(loss, pred.dtype)
     batch = batch_shape(loss, pred.shape)
     target = guards.as_target(loss, target, pred, batch)
     mask = None if mask is None else weighing.as_mask(loss, mask, batch)
@@ -50,8 +49,7 @@ def call(
         return _coupled(loss, pred, target, batch, weight, mask, reduction, class_weight)
     used, seen = filled(pred.data, mask), filled(target, mask)
     guards.check_pred(loss, used)
-    if seen is not None:
-        guards.check_target(loss, seen, pred.shape, batch)
+    guards.check_target(loss, seen, pred.shape, batch)
     guards.warn_about(loss, pred.edge, used, seen, stacklevel=4)
     if class_weight is not None:
         picked = weighing.by_class(loss, seen, pred, class_weight)
@@ -98,8 +96,7 @@ def _coupled(
         weight = weight if weight is None else weight[mask]
         batch = pred.shape[: len(batch)]
     guards.check_pred(loss, pred.data)
-    if target is not None:
-        guards.check_target(loss, target, pred.shape, batch)
+    guards.check_target(loss, target, pred.shape, batch)
     params = loss.values
     if loss.takes_weight:
         params, weight = {**params, "sample_weight": weight}, None

@@ -66,7 +66,7 @@ def array_of(loss: Loss, name: str, value: Any) -> Array:
         raise ShapeError(f"{loss}: expected {name} in a regular shape, got rows of unlike length; pad them") from error
 
 
-def check_representable(loss: Loss, dtype: Any) -> None:
+def _check_representable(loss: Loss, dtype: Any) -> None:
     """Parameters that are 0 or infinite in the dtype of pred would make NaN of what is a number."""
     if dtype == np.float64 or not (loss.given or loss.parts):
         return
@@ -89,6 +89,7 @@ def as_pred(loss: Loss, pred: Any) -> Tensor:
         raise DTypeError(
             f"{loss}: expected floats as pred, got {array.dtype} {array.shape}; use pred.astype(np.float32)"
         )
+    _check_representable(loss, array.dtype)
     return pred if isinstance(pred, Tensor) else Tensor(array)
 
 
@@ -227,12 +228,13 @@ def look_at(loss: Loss, target: Any, pred: Shape, dtype: Any) -> None:
     """Every check of a target beside predictions of this shape, before there are any."""
     batch = batch_shape(loss, pred)
     found = as_target(loss, target, Tensor(np.broadcast_to(np.zeros((), dtype), pred)), batch)
-    if found is not None:
-        check_target(loss, found, pred, batch)
+    check_target(loss, found, pred, batch)
 
 
 def check_target(loss: Loss, target: Any, pred: Shape, batch: Shape) -> None:
-    """Refuse a target outside the domain of its kind."""
+    """Refuse a target outside the domain of its kind; a loss without target has none."""
+    if target is None:
+        return
     array = target.data if isinstance(target, Tensor) else target
     if loss.target in ("index", "index|simplex") and array.shape == batch:
         if loss.pred in ("logits", "log_probs", "params"):
