@@ -36,8 +36,8 @@ def agrees(name, f, arrays, dtype, rng):
     slope = oracle.complex_step(f, arrays, along) if exact else oracle.slope(f, arrays, along)[0]
     ts = [Tensor(x, requires_grad=True, dtype=dtype) for x in arrays]
     out = f(*ts)
-    assert out.dtype == dtype
-    seed = rng.standard_normal(out.shape).astype(dtype)
+    assert out.dtype == np.asarray(f(*[x.astype(dtype) for x in arrays])).dtype
+    seed = rng.standard_normal(out.shape).astype(out.dtype)
     if out.requires_grad:
         out.backward(seed)
     pairs = [(t.grad.data.astype(np.float64), d) for t, d in zip(ts, along) if t.grad is not None]
