@@ -116,7 +116,7 @@ def transposed(draw):
 
 
 def broadcast(draw):
-    found = draw(hnp.mutually_broadcastable_shapes(num_shapes=1, base_shape=draw(SHAPES), max_dims=3))
+    found = draw(hnp.mutually_broadcastable_shapes(num_shapes=1, base_shape=draw(SHAPES), max_dims=3, min_side=0))
     return lambda x: np.broadcast_to(x, found.result_shape), [found.input_shapes[0]]
 
 
@@ -135,6 +135,14 @@ def multiplied(function, signature):
         return function, list(found.input_shapes)
 
     return call
+
+
+def affine(draw):
+    lead, n, p = (
+        draw(hnp.array_shapes(min_dims=0, max_dims=2, min_side=0, max_side=3)),
+        *draw(st.tuples(*[st.integers(1, 3)] * 2)),
+    )
+    return ops.linear, [(*lead, n), (n, p), (p,)]
 
 
 def repeated(function, many):
@@ -178,7 +186,7 @@ CALLS = {
     "flip": along_one(np.flip), "expand_dims": along_one(np.expand_dims), "softmax": lambda draw: (ops.softmax, [draw(SOLID)]),
     "log_softmax": lambda draw: (ops.log_softmax, [draw(SOLID)]), "index": indexed, "reshape": reshaped, "transpose": transposed,
     "broadcast_to": broadcast, "concatenate": joined(np.concatenate), "stack": joined(np.stack),
-    "matmul": multiplied(np.matmul, "(m?,n),(n,p?)->(m?,p?)"), "linear": multiplied(lambda x, w, b: ops.linear(x, w, b), "(m,n),(n,p),(p)->(m,p)"),
+    "matmul": multiplied(np.matmul, "(m?,n),(n,p?)->(m?,p?)"), "linear": affine,
     "dot": multiplied(np.dot, "(m,n),(n,p)->(m,p)"), "einsum": summed, "pad": padded, "tile": tiled,
     "roll": repeated(np.roll, lambda shape, axis: st.integers(-5, 5)),
     "repeat": repeated(np.repeat, lambda shape, axis: st.integers(0, 3) | st.lists(st.integers(0, 2), min_size=shape[axis], max_size=shape[axis])),
