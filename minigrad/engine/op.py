@@ -17,7 +17,8 @@ import numpy as np
 from minigrad.engine import debug, declaring, guards
 from minigrad.engine.graph import Array, Edge, Gradient, Leaf, Node, recording, source, walk
 from minigrad.engine.sums import sum_over
-from minigrad.engine.tensor import RULES, SEQUENCES, Tensor, frozen, wrap
+from minigrad.engine.tensor import RULES, SEQUENCES, Tensor, wrap
+from minigrad.engine.values import data_of, edge_of, entries, has_tensor, kept, recorded_again, shape_of
 
 Made = TypeVar("Made", bound="Op")
 OWN: set[Any] = set()  # the functions that minigrad itself has rules for
@@ -63,12 +64,12 @@ class Op:
                 tensors = True
                 values.append(arg._data)
                 edges.append(arg.edge)
-            elif type(arg) in SEQUENCES and _has_tensor(arg):
+            elif type(arg) in SEQUENCES and has_tensor(arg):
                 tensors = True
                 values.append(inner := data_of(arg))
                 edges.append(edge_of(arg))
             else:
-                values.append(_entries(arg) if type(arg) in SEQUENCES and isinstance(self, Elementwise) else arg)
+                values.append(entries(arg) if type(arg) in SEQUENCES and isinstance(self, Elementwise) else arg)
                 edges.append(None)
         for key in kwargs:
             kwargs[key] = data_of(kwargs[key])
@@ -120,11 +121,11 @@ class Op:
                     if need == "out":
                         saved[need] = out
                     elif need == self.args[i]:
-                        saved[need] = _kept(values[i], edges[i])
+                        saved[need] = kept(values[i], edges[i])
                     else:
-                        saved[need] = _shape(values[i])
+                        saved[need] = shape_of(values[i])
         if self.reference is not None:
-            saved.update({arg: _kept(value, edge) for arg, value, edge in zip(self.args, values, edges)})
+            saved.update({arg: kept(value, edge) for arg, value, edge in zip(self.args, values, edges)})
         if self.constant and not any(edges):
             return wrap(out, None)
         if out.dtype.kind != "f":
@@ -136,7 +137,7 @@ class Op:
         saved = node.saved
         if create_graph:
             edges = dict(zip(self.args, node.edges), out=node)
-            saved = {name: _tensors(value, edges.get(name)) for name, value in saved.items()}
+            saved = {name: recorded_again(value, edges.get(name)) for name, value in saved.items()}
             if self.reference is not None:
                 return self._by_reference(node, g, saved)
         elif type(g) is np.ndarray:
@@ -282,51 +283,6 @@ def _registered(made: Made) -> Made:
         raise declaring.taken(made)
     RULES.setdefault(made.forward, made)
     return made
-
-
-def _has_tensor(values: Any) -> bool:
-    return any(isinstance(value, Tensor) for value in values)
-
-
-def _entries(values: Any) -> Any:
-    """A list of numbers as an array, which is what rules know; a ragged one as it is, for the forward to refuse."""
-    try:
-        return np.asarray(values)
-    except ValueError:
-        return values
-
-
-def data_of(value: Any) -> Any:
-    """The array of a Tensor, those of a list of Tensors; anything else as it is."""
-    if isinstance(value, (list, tuple)) and _has_tensor(value):
-        return [data_of(item) for item in value]
-    return value._data if isinstance(value, Tensor) else value
-
-
-def edge_of(value: Any) -> Any:
-    """The edge of a Tensor, those of a list of Tensors if there are any; None else."""
-    if isinstance(value, (list, tuple)) and _has_tensor(value):
-        edges = tuple([edge_of(item) for item in value])
-        return edges if any(edges) else None
-    return value.edge if isinstance(value, Tensor) else None
-
-
-def _shape(value: Any) -> Any:
-    return [np.shape(item) for item in value] if isinstance(value, (list, tuple)) else np.shape(value)
-
-
-def _kept(value: Any, edge: Any) -> Any:
-    """A value for a rule to use later: what belongs to a Tensor cannot change unseen, anything else is frozen."""
-    if isinstance(edge, tuple):
-        return [_kept(item, one) for item, one in zip(value, edge)]
-    return frozen(value) if edge is None else value
-
-
-def _tensors(value: Any, edge: Any) -> Any:
-    """A saved value as it was in the forward pass: recorded again on the edge from which it came."""
-    if isinstance(edge, tuple):
-        return [_tensors(item, one) for item, one in zip(value, edge, strict=True)]
-    return value if edge is None else wrap(value, edge)
 
 
 def alias(value: Any) -> Tensor:

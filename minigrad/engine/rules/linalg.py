@@ -5,9 +5,10 @@ import math
 import numpy as np
 
 from minigrad.engine.arraylike import RULES
-from minigrad.engine.op import Op, data_of, op, sum_to
+from minigrad.engine.op import Op, op, sum_to
 from minigrad.engine.rules.elementwise import over
 from minigrad.engine.rules.reductions import axes_of, spread, tied
+from minigrad.engine.values import data_of
 
 
 def _t(a):

@@ -7,7 +7,7 @@ import numpy as np
 
 from minigrad.engine import debug, guards
 from minigrad.engine.arraylike import RULES
-from minigrad.engine.op import data_of, edge_of
+from minigrad.engine.values import data_of, edge_of
 
 # The value is used, and its gradient ends here.
 CUTTING = [

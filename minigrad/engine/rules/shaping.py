@@ -3,10 +3,11 @@
 import numpy as np
 
 from minigrad.engine.arraylike import RULES
-from minigrad.engine.op import cast, data_of, op, sum_to
+from minigrad.engine.op import cast, op, sum_to
 from minigrad.engine.rules.indexing import put
 from minigrad.engine.rules.plain import told
 from minigrad.engine.rules.reductions import axes_of
+from minigrad.engine.values import data_of
 
 RULES["cast"] = cast
 
