@@ -16,6 +16,7 @@ import numpy as np
 
 AVERAGED = {"n": "a sum or a mean over samples?", "K": "a sum or a mean over classes?"}
 DRAWS = 64  # inputs on which two functions are compared
+CLOSE = 0.02  # how near an answer must be to a general mistake
 ZERO = 1e-3  # where the truth is 0 alone, what counts as 0 is `tol` of this
 
 
@@ -110,10 +111,11 @@ def _diagnosis(given: Any, truth: Any, record: Mapping[str, Any]) -> str:
     """The first reading that explains the answer, and any other that would explain it in the same way."""
     with np.errstate(all="ignore"):
         readings = [(text, value) for text, value in _readings(truth, record["factors"]) if np.isfinite(value).all()]
-    found = [(text, value) for text, value in readings if _near(given, value, record["tol"])]
+    close = min(record["tol"], CLOSE)  # where much counts as right, little may count as a mistake of one kind
+    found = [(text, value) for text, value in readings if _near(given, value, close)]
     if found:
         return " · or ".join(text for text, value in found if _near(value, found[0][1], 1e-9))
-    if _near(given, truth, 3 * record["tol"]):
+    if _near(given, truth, 3 * close):
         return "almost: rounding? carry one more digit"
     return f"not near; look at {record['look']}"
 
@@ -127,7 +129,7 @@ def _readings(truth: Any, factors: Mapping[str, int]) -> list[tuple[str, Any]]:
     log = "another base? the logarithm here is ln"
     counts = [scaled(size, f"{key} = {size} times", f"1/{key} of", AVERAGED[key]) for key, size in factors.items()]
     return [
-        *scaled(2, "twice", "half", "mse is r² here, so its slope is 2r; look for a factor ½"),
+        *scaled(2, "twice", "half", "look for a factor 2 or ½ (mse is r² here, so its slope is 2r)"),
         ("the other sign: a residual is pred − target", -truth),
         *(reading for pair in counts for reading in pair),
         *scaled(100, "100 times", "1/100 of", "percent?"),

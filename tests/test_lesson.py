@@ -184,8 +184,8 @@ def verdict(answer, truth, **more):
     ("factor", "said"),
     [
         (1.01, "right"),
-        (2, "twice the truth: mse is r² here, so its slope is 2r; look for a factor ½"),
-        (0.5, "half the truth: mse is r²"),
+        (2, "twice the truth: look for a factor 2 or ½ (mse is r² here, so its slope is 2r)"),
+        (0.5, "half the truth: look for a factor 2 or ½"),
         (-1, "the other sign: a residual is pred − target"),
         (32, "n = 32 times the truth: a sum or a mean over samples?"),
         (1 / 32, "1/n of the truth: a sum or a mean over samples?"),
@@ -204,6 +204,12 @@ def verdict(answer, truth, **more):
 )
 def test_a_wrong_number_is_explained_by_its_ratio_to_the_truth(start, factor, said):
     assert said in verdict(0.3 * factor, 0.3, factors={"n": 32, "K": 7}, look="panel (b)").text
+
+
+@pytest.mark.parametrize("factor", [0.72, 1.5, 1.9])
+def test_where_much_counts_as_right_little_counts_as_a_mistake_of_one_kind(start, factor):
+    assert verdict(0.3 * factor, 0.3, tol=0.2).text == "not near; look at the figures"
+    assert "twice the truth" in verdict(0.6, 0.3, tol=0.2).text
 
 
 def test_a_factor_that_the_question_does_not_name_explains_nothing(start):

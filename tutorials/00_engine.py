@@ -155,7 +155,7 @@ check(
     "third",
     ...,
     w.grad.numpy()[0] / first[0],
-    wrong={1: "gradients add up until `zero_grad`"},
+    wrong={1: "gradients add up until `zero_grad`", 2: "so it was after two runs", 4: "a run adds, it does not double"},
     look="what a second run did",
 )
 

@@ -143,6 +143,7 @@ check("ten_classes", ..., delta.size, wrong={
     32: "one per logit, not one per sample",
     1: "that is the value of the loss, not its gradient",
     10: "that is one sample's share of it",
+    42: "each of the samples has ten scores of its own",
 })  # fmt: skip
 
 # %% [markdown]

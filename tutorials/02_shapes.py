@@ -185,6 +185,8 @@ at_10 = [each.value_and_grad([10.0], [0.0])[1][0] for _, each in pairs]
 check("grad_10", ..., at_10, wrong=[
     ([10, 1, 1], "the factor of r²: mse has no ½ here, its slope is 2r"),
     ([100, 10, 9.5], "these are the values, not the slopes"),
+    ([20, 10, 1], "the slope of |r| is its sign, however far away r is"),
+    ([20, 1, 10], "beyond delta Huber is a straight line"),
 ], look="the middle panel")  # fmt: skip
 
 # %% [markdown]
@@ -195,7 +197,7 @@ inside = losses.get("huber", delta=3)([2.0], [0.0]).item() / losses.get("mse")([
 check("huber_over_mse", ..., inside, wrong={1: "one of the two has a factor ½ in front of r²"}, look="the left panel")
 
 # %% [markdown]
-# 3. The gradient of MAE at r = 0?
+# 3. The gradient of MAE at r = 0? There are two slopes, and a library has to say one number.
 
 # %%
 at_0 = losses.get("mae").value_and_grad([0.0], [0.0])[1][0]

@@ -194,6 +194,7 @@ fact("owned_mae", owners["mae"], "{value:.1%} under MAE")
 r = true_line - moved(35)
 check("share_35", ..., np.abs(2 * r[BAD]) / np.abs(2 * r).sum(), wrong={
     r[BAD] ** 2 / (r**2).sum(): "that is the share of the loss (r²), not of the gradient (2r)",
+    1 / 41: "one point, one vote: that is MAE",
 }, look="the right panel")  # fmt: skip
 
 # %% [markdown]
@@ -206,7 +207,9 @@ pulls = [
     np.abs(losses.get("huber", delta=d).value_and_grad([5.0, 1.0], [0.0, 0.0], reduction="none")[1]) for d in deltas
 ]
 largest = max(d for d, (far, near) in zip(deltas, pulls) if far <= near + 1e-12)
-check("delta", ..., largest, wrong={5: "there it is still on the parabola"}, look="where the parabola becomes a line")
+again = "there the two pull equally; but how far can delta go?"
+check("delta", ..., largest, look="where the parabola becomes a line", wrong={
+    5: "there it is still on the parabola", 0.5: again, 0.2: again})  # fmt: skip
 
 # %% [markdown]
 # 3. When is MSE the right choice?

@@ -186,6 +186,7 @@ floor = cross_entropy(np.eye(4)[:1], [0]).item()
 check("floor_4", ..., floor, wrong={
     0: "a row of probabilities cannot make a softmax certain",
     np.log(4): "that is chance",
+    np.log(np.e + 9) - 1: "that is the floor for ten classes",
 }, look="what softmax makes of (1, 0, 0, 0)")  # fmt: skip
 
 # %% [markdown]
@@ -204,10 +205,18 @@ def a_row(random):
 
 
 check("class_weight", ..., lambda p, y, w: asked(p, y, class_weight=w),
-    wrong=[(lambda p, y, w: p - w * y, "its rows no longer sum to 0")],
+    wrong=[
+        (lambda p, y, w: p - w * y, "its rows no longer sum to 0"),
+        (lambda p, y, w: w * (p - y), "a sample has one weight, that of its true class, and not one for each score"),
+        (lambda p, y, w: p - y, "and the weight?"),
+    ],
     inputs=lambda random: (*a_row(random), random.uniform(0.5, 3, 4)), look="the sum of each row")  # fmt: skip
 check("smoothing", ..., lambda p, y, eps: asked(p, y, label_smoothing=eps),
-    wrong=[(lambda p, y, eps: p - (1 - eps) * y, "the smoothed target must sum to 1")],
+    wrong=[
+        (lambda p, y, eps: p - (1 - eps) * y, "the smoothed target must sum to 1"),
+        (lambda p, y, eps: p - (1 - eps) * y - eps / 3 * (1 - y), "the true class gets a share of ε too"),
+        (lambda p, y, eps: (1 - eps) * (p - y), "the target is smoothed, p is what it was"),
+    ],
     inputs=lambda random: (*a_row(random), random.uniform(0.1, 0.9)), look="the sum of each row")  # fmt: skip
 
 # %% [markdown]

@@ -169,6 +169,7 @@ check("ratio_6", ..., 1 / (p * (1 - p)), wrong={1 / p: "the other factor is 1 âˆ
 # %%
 check("steps_10", ..., foretold(10), wrong=[
     (steps[1][2] * 10 / 8, "you extrapolated a straight line; the speed falls by e for each unit of z", 0.2),
+    (steps[1][2] * np.e, "that is one unit of z; there are two", 0.05),
 ], look="the integral")  # fmt: skip
 
 # %% [markdown]

@@ -144,7 +144,12 @@ check("ratio_from_p", ..., lambda p: 1 / (p * (1 - p)), wrong=[
 # %%
 print(f"here {silent[1]} units are silent in the first hidden layer and {silent[0]} in the second")
 check("open_paths", ..., lambda d1, d2: (1 - d1 / 16) * (1 - d2 / 16),
-    wrong=[(lambda d1, d2: 1 - (d1 + d2) / 32, "paths multiply, they do not add")],
+    wrong=[
+        (lambda d1, d2: 1 - (d1 + d2) / 32, "paths multiply, they do not add"),
+        (lambda d1, d2: 1 - d1 * d2 / 256, "one silent unit is enough to close a path"),
+        (lambda d1, d2: (16 - d1) * (16 - d2), "so many are open; which share of all is it?"),
+        (lambda d1, d2: d1 * d2 / 256, "these are closed at both of their units"),
+    ],
     inputs=lambda random: tuple(random.integers(0, 16, 2)), look="how many pairs of units there are")  # fmt: skip
 
 # %% [markdown]

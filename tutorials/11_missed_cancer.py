@@ -134,7 +134,7 @@ coded = [metrics.recall(said, Y[0]), metrics.recall(1 - said, 1 - Y[0])]
 
 # %% [markdown]
 # ## Figure
-# On top the two measurements. A line is a network at all its thresholds, a mark is where one of the three ways stands.
+# On top the two measurements, on the left one split of them. A line is a network at all its thresholds, a mark is where one of the three ways stands.
 
 # %%
 ten = ways(two, 10)
@@ -155,12 +155,8 @@ with figures.style():
         figures.note(price, **{f"cost, {way}": cost[w]})
     roc.set(xlabel="share of the benign that is alarmed", ylabel="share of the malignant that is found")
     price.set(xlabel="alarm from this probability on", ylabel="cost of the test samples, w = 10")
-    roc.set_title(
-        figures.say(roc, "One split: {plain:.0%} are found, {weighted:.0%} weighted, {moved:.0%} moved", **recalls)
-    )
-    price.set_title(
-        figures.say(price, "To do nothing costs {plain:.0f}, weighted {weighted:.0f}, moved {moved:.0f}", **costs)
-    )
+    roc.set_title(figures.say(roc, "Found: plain {plain:.0%}, weighted {weighted:.0%}, moved {moved:.0%}", **recalls))
+    price.set_title(figures.say(price, "Cost: plain {plain:.0f}, weighted {weighted:.0f}, moved {moved:.0f}", **costs))
     roc.legend()
     price.legend()
 
@@ -181,7 +177,6 @@ with figures.style():
     if guess is not None:
         time.plot(EPOCHS[-1], guess, "x", color="#404040", label="your guess")
     time.set(xscale="log", xticks=EPOCHS, xticklabels=EPOCHS, xlabel="epoch", ylabel="of 228 test samples")
-    time.minorticks_off()
     between = "The weight decides {first:.0f} after one epoch, {last:.1f} in the end"
     time.set_title(figures.say(time, between, first=differ[0], last=differ[-1]))
     time.legend()
@@ -219,8 +214,11 @@ fact("differ_1", differ[0], "30 measurements: after one epoch the weight decides
 fact("saved_1", missed[1][0] - missed[10][0], "and the weight saves {value:.1f} from being missed")
 fact("differ_200", differ[-1], "after 200 epochs it decides {value:.1f}")
 fact("saved_200", missed[1][-1] - missed[10][-1], "and it saves {value:.1f}: learnt by heart, the weight fades")
-logs = ", ".join(f"{np.log(w):.2f}" for w in PRICES)
-fact("shift", shift, f"the scores move by {{value[0]:.2f}}, {{value[1]:.2f}}, {{value[2]:.2f}}; ln w is {logs}")
+fact(
+    "shift",
+    shift,
+    f"the scores move by {{value[0]:.2f}}, {{value[1]:.2f}}, {{value[2]:.2f}}; ln w is {np.log(PRICES).round(2)}",
+)
 fact("ECE", off, "probabilities are off by {value[0]:.2f}, weighted {value[1]:.2f}, less ln w {value[2]:.2f}")
 fact("recall", [plainly[2], weightily[2]], "w = 10: {value[1]:.0%} of the malignant are found, not {value[0]:.0%}")
 fact("accuracy", [plainly[0], weightily[0]], "the accuracy falls from {value[0]:.0%} to {value[1]:.0%}")
@@ -236,7 +234,7 @@ fact("share_end", shares[1], "in the end {value:.0%}: both classes pull equally"
 
 # %%
 check("threshold_10", ..., 1 / (1 + 10), wrong={
-    1 / 10: "odds of 1 : w are the probability 1/(1 + w)",
+    1 / 10: "odds of 1 : w are the probability 1/(1 + w)", 1 / 2: "so it is where both mistakes cost the same",
     10 / 11: "that is the price of a false alarm: so it would be if they were the dear ones",
 }, look="w·p ≥ 1 − p")  # fmt: skip
 
@@ -244,7 +242,8 @@ check("threshold_10", ..., 1 / (1 + 10), wrong={
 # 2. A clinic raises the alarm from p = 0.2 on. What is a missed cancer worth to it, in false alarms?
 
 # %%
-check("price_02", ..., (1 - 0.2) / 0.2, wrong={5: "0.2 is 1/(1 + w), not 1/w"}, look="w·p ≥ 1 − p")
+check("price_02", ..., (1 - 0.2) / 0.2, look="w·p ≥ 1 − p", wrong={
+    5: "0.2 is 1/(1 + w), not 1/w", 0.8: "that is 1 − p; how many times p is it?"})  # fmt: skip
 
 # %% [markdown]
 # 3. The weighted loss of one sample, as a function: `lambda z, y, w: …` with y = 1 for malignant.
@@ -253,8 +252,9 @@ check("price_02", ..., (1 - 0.2) / 0.2, wrong={5: "0.2 is 1/(1 + w), not 1/w"}, 
 check("weighted", ..., lambda z, y, w: weighted([z], [y], w=w).item(), wrong=[
     (lambda z, y, w: weighted([-z], [1 - y], w=w).item(), "you made false alarms dear"),
     (lambda z, y, w: plain([w * z], [y]).item(), "that moves the logit, not the price"),
-    (lambda z, y, w: plain([z + np.log(w)], [y]).item(), "that moves the logit, not the price"),
-    (lambda z, y, w: w * plain([z], [y]).item(), "false alarms have become dear as well; that is another learning rate"),
+    (lambda z, y, w: w * plain([z], [y]).item(), "false alarms have become dear too; that is another learning rate"),
+    (lambda z, y, w: y * weighted([z], [y], w=w).item(), "and the benign?"),
+    (lambda z, y, w: weighted([z], [y], w=w).item() / (1 + w), "the price is right, the step is shorter: leave 1 + w out"),
 ], inputs=lambda random: (random.normal(0, 3), random.integers(2), random.uniform(2, 20)), look="the four lines")  # fmt: skip
 
 # %% [markdown]

@@ -205,13 +205,9 @@ fact("start", way.start, "the most underestimated patient starts with {value:.0f
 # 1. At which quantile do costs of 4 : 1 aim?
 
 # %%
-check(
-    "quantile",
-    ...,
-    4 / 5,
-    wrong={1 / 5: "that is the other side", 3 / 4: "odds of 4 : 1 are 4/5"},
-    look="the right-hand figure",
-)
+check("quantile", ..., 4 / 5, look="the right-hand figure", wrong={
+    1 / 5: "that is the other side", 3 / 4: "odds of 4 : 1 are 4/5", 1 / 4: "1 : 4 is a ratio; which share of all?",
+})  # fmt: skip
 
 # %% [markdown]
 # 2. Write a loss of your own: squared, but dearer on one side. `check_loss` judges it.

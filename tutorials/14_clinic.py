@@ -66,8 +66,7 @@ def loop(value, network, inputs, lr=0.05, made_for=None, forget=True):
             out.backward()
             optimizer.step()
 
-    said = heard(steps)
-    return curve, network, said
+    return curve, network, heard(steps)
 
 
 # %% [markdown]
@@ -130,11 +129,12 @@ def sheet(loops, names):
             twin = {"two softmaxes": "healthy digits", "cut graph": None, "log below 0": None}.get(loop, "healthy")
             if twin:
                 ax.plot(np.arange(STEPS) + 1, loops[twin][0], color="#A0A0A0", ls="--")
-            steps = np.flatnonzero(np.isfinite(curve))
-            ax.plot(steps + 1, curve[steps], color=figures.colour("mse")[0])
+            finite = curve[np.isfinite(curve)]
+            ax.plot(np.arange(len(finite)) + 1, finite, color=figures.colour("mse")[0])
             if len(curve) < STEPS:
-                ax.plot(steps[-1] + 1, curve[steps[-1]], "x", color="#404040")
+                ax.plot(len(finite), finite[-1], "x", color="#404040")
             ax.set(yscale="log", xlabel="step", ylabel="loss", xlim=(-15, STEPS + 15))
+            ax.yaxis.set(major_formatter="{x:g}", minor_formatter="")
             ax.set_title(figures.say(ax, "{name}: {a:.3g} … {b:.3g}", name=name, a=curve[0], b=curve[-1]))
             figures.note(ax, **{name: [*curve[::10], curve[-1]]})
         panels[-1].axis("off")

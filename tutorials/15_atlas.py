@@ -207,14 +207,16 @@ fact("parallel", most, "with one output all losses differ by one factor, up to a
 
 # %%
 kept = "the margin is kept"
-check("hinge_kept", ..., sent("hinge", 1.5, 1.0), wrong={1: kept, -1: kept})
+check("hinge_kept", ..., sent("hinge", 1.5, 1.0), wrong={1: kept, -1: kept, -0.5: kept, 0.5: kept})
 
 # %% [markdown]
 # 2. `quantile(quantile=0.9)`, and the prediction is too low. What does it send?
 
 # %%
 low = sent("quantile", -1.0, 0.0, quantile=0.9)
-check("quantile_low", ..., low, wrong={0.1: "that is what too high gets"})
+check("quantile_low", ..., low, wrong={
+    0.1: "that is what too high gets", -0.1: "the sign is right, but so much is what too high gets", -1: "that is MAE",
+})  # fmt: skip
 
 # %% [markdown]
 # 3. gaussian_nll: the variance is said to be four times as large, log_var rises by ln 4. Which part of its push on the mean is

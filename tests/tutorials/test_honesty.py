@@ -58,7 +58,7 @@ SPOKEN = {
     "cut graph": "GradientError: backward: this value has no gradient. The last operation here that dropped one was greater",
     "other network": "GradientError: fit: expected the gradient of mse to reach the parameters of the optimizer, got none at",
     "log below 0": "RuntimeWarning: fit: loss is nan at the end of epoch ",
-    "no zero_grad": "UserWarning: backward: 6 leaves, of shapes (32, 1), (1,), (32, 32), (32,), (1, 32), (32,), still hold",
+    "no zero_grad": "UserWarning: backward: 6 leaves, of shapes (32, 1), (1,), (32, 32), (32,)",
     "sum for mean": 'UserWarning: fit: reduction="sum" multiplies the gradient by n = 64: lr 0.05 acts like 3.2; use',
 }
 
