@@ -137,6 +137,6 @@ def ticks(axis):
         chosen = [value for k in decades for m in leading if low <= (value := m * 10.0**k) <= high]
         if len(chosen) > 2:
             break
-    axis.set_ticks(chosen[:: -(-len(chosen) // 6)], minor=False)
+    axis.set_ticks(chosen[:: -(-len(chosen) // 5)], minor=False)
     axis.set_ticks([], minor=True)
     axis.set_major_formatter(lambda value, _: power(value))

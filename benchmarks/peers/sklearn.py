@@ -14,7 +14,8 @@ class Sklearn(Peer):
         if sizes[-1] == 2:
             raise LeftOut("has one output for two classes, which is less work")
         x, labels = batches(sizes, n)
-        model = MLPClassifier(sizes[1:-1], alpha=0, batch_size=n, shuffle=False)
+        small = 1e-8 * np.sqrt(1 - 0.999)  # ε stands beside a mean square that is not corrected there
+        model = MLPClassifier(sizes[1:-1], alpha=0, batch_size=n, shuffle=False, epsilon=small)
         model.partial_fit(x, labels[0], classes=np.arange(sizes[-1]))
         model.coefs_, model.intercepts_ = he_normal(sizes)
         del model._optimizer  # it has taken a step from other weights; nothing public takes that back
