@@ -77,8 +77,10 @@ class Watch:
 
 
 def square(v: Array) -> float:
-    """‖v‖²: of a short vector by BLAS, of a long one, or where a square is too large for its dtype, in float64."""
-    size = float(v.dot(v)) if v.size <= SHORT else math.inf
+    """‖v‖²: by BLAS, of a long vector in pieces, and in float64 where a square is too large for its dtype."""
+    whole = v.size // SHORT * SHORT
+    rows, rest = v[:whole].reshape(-1, SHORT), v[whole:]
+    size = float(rest.dot(rest)) + (float(np.vecdot(rows, rows).sum(dtype=np.float64)) if whole else 0.0)
     return size if math.isfinite(size) else float(np.add.reduce(np.square(v, dtype=np.float64)))
 
 
