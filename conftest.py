@@ -1,11 +1,18 @@
-"""Which tests run in one process: those of a file, whose fixtures are made once, and all that need the lessons' runs."""
+"""Which tests run in one process: those of a file, whose fixtures are made once, and those that share a run."""
 
 import pytest
 
 TOGETHER = ("tests/tutorials/", "tests/explain/")  # what their files share is made once for each process
 
 
-def pytest_itemcollected(item):
-    """Give each test its group, for `--dist loadgroup`."""
-    path = item.nodeid.partition("::")[0]
-    item.add_marker(pytest.mark.xdist_group(next((part for part in TOGETHER if path.startswith(part)), path)))
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Hand whole files to the processes, or all files of a folder above."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Files(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            path = nodeid.partition("::")[0]
+            return next((folder for folder in TOGETHER if path.startswith(folder)), path)
+
+    return Files(config, log)
