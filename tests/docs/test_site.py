@@ -53,6 +53,7 @@ def test_docstrings_keep_their_examples_and_escape_their_prose():
 
 
 def test_the_page_of_a_loss_has_its_call_its_docstring_and_its_card(tmp_path):
+    pytest.importorskip("sphinx")
     page = making.loss_page("huber", tmp_path)
     assert page.startswith("huber\n=====\n")
     assert ".. py:function:: huber(pred, target, *, delta=1.0)" in page
