@@ -140,7 +140,9 @@ def normalised_ce(pred: Array, target: Array) -> Array:
     Ma 2020, arXiv:2006.13554.
     """
     l, others, _ = _shares(pred, target)
-    return np.where(l == 0, 0, 1 / (1 + others / l))
+    small = l <= others
+    u = np.where(small, l, others) / np.where(small, np.where(others == 0, 1, others), l)  # at most 1
+    return np.where(small, u, 1) / (1 + u)
 
 
 # --- labels that go wrong in a known way ------------------------------------------------------------------------------
