@@ -6,6 +6,7 @@ Sphinx calls `make` before it reads its sources; everything lands in the folder 
 import json
 import re
 import shutil
+from inspect import cleandoc
 from pathlib import Path
 
 from minigrad import check_loss, cli, figures, lesson, losses
@@ -140,15 +141,8 @@ def docstring(loss: losses.Loss) -> list[str]:
     """The lines of a loss's docstring in reStructuredText."""
     from sphinx.ext.napoleon import Config, GoogleDocstring
 
-    lines = (loss.__doc__ or loss.name).splitlines()
-    return str(GoogleDocstring(escaped(dedented(lines)), Config(napoleon_use_rtype=False))).splitlines()
-
-
-def dedented(lines: list[str]) -> list[str]:
-    """The lines of a docstring without their common indentation."""
-    from inspect import cleandoc
-
-    return cleandoc("\n".join(lines)).splitlines()
+    lines = cleandoc(loss.__doc__ or loss.name).splitlines()
+    return str(GoogleDocstring(escaped(lines), Config(napoleon_use_rtype=False))).splitlines()
 
 
 def stem(name: str) -> str:

@@ -21,8 +21,9 @@ from minigrad.engine.op import Elementwise
 from minigrad.engine.sums import BLOCK, row_sum
 from minigrad.engine.tensor import RULES
 from minigrad.losses import Loss
-from minigrad.losses.calling import batch_shape, divisor_of
+from minigrad.losses.calling import divisor_of
 from minigrad.losses.evaluating import Call, mean_of
+from minigrad.losses.guards import batch_shape
 from minigrad.nn import Linear, Module, Sequential
 from minigrad.optim import Flat, Optimizer
 

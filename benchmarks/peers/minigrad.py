@@ -6,7 +6,7 @@ from operator import add
 import numpy as np
 
 from benchmarks.cases import BLENDED, batches, he_normal, sampled
-from benchmarks.peers.peer import CHECKED, Peer, Task, clock
+from benchmarks.peers.peer import CHECKED, Peer, Task, clock, there_and_back
 from minigrad import MLP, Adam, Tensor, fit, losses, ops
 from minigrad.engine.transforms import hvp
 from minigrad.optim import Schedule
@@ -44,54 +44,26 @@ class Eager(Peer):
         return (lambda: t.exp()) if method else lambda: np.exp(t)
 
     def differentiated(self, x, g):
-        t = Tensor(x, requires_grad=True)
-
-        def both():
-            t.grad = None
-            value = np.exp(t)
-            value.backward(g)
-            return value, [t.grad]
-
-        return both
+        return there_and_back([Tensor(x, requires_grad=True)], np.exp, g)
 
     def linked(self, x, w, b, count):
-        starts = [Tensor(a, requires_grad=True) for a in (x, w, b)]
-
-        def both():
-            x, w, b = starts
-            for t in starts:
-                t.grad = None
+        def total(x, w, b):
             for _ in range(count):
                 x = np.tanh(w * x + b)
-            value = x.sum()
-            value.backward()
-            return value, [t.grad for t in starts]
+            return x.sum()
 
-        return both
+        return there_and_back([Tensor(a, requires_grad=True) for a in (x, w, b)], total)
 
     def judged(self, name, pred, target):
-        loss, pred = losses.get(name), Tensor(pred, requires_grad=True)
-
-        def both():
-            pred.grad = None
-            value = loss(pred, target)
-            value.backward()
-            return value, [pred.grad]
-
-        return both
+        loss = losses.get(name)
+        return there_and_back([Tensor(pred, requires_grad=True)], lambda pred: loss(pred, target))
 
     def blend(self, count):
         """A weighted sum of so many losses of 10,000 predictions."""
         pred, target = sampled("huber", 10_000)
         parts = [losses.get(BLENDED[i % len(BLENDED)]) for i in range(count)]
-        loss, pred = reduce(add, (0.5 * part for part in parts)), Tensor(pred, requires_grad=True)
-
-        def both():
-            pred.grad = None
-            value = loss(pred, target)
-            value.backward()
-            return value, [pred.grad]
-
+        loss = reduce(add, (0.5 * part for part in parts))
+        both = there_and_back([Tensor(pred, requires_grad=True)], lambda pred: loss(pred, target))
         return self.with_gradient(both)
 
     def curved(self, weights, biases, x, y, along_w, along_b):

@@ -17,6 +17,19 @@ class LeftOut(Exception):
     """The peer does not do this case; the text says why."""
 
 
+def there_and_back(starts, function, *seed):
+    """A function () → (function(*starts), the gradients of the starts), for engines with `.grad` and `.backward()`."""
+
+    def both():
+        for t in starts:
+            t.grad = None
+        value = function(*starts)
+        value.backward(*seed)
+        return value, [t.grad for t in starts]
+
+    return both
+
+
 class Task:
     """What is timed: `step()` again and again. `check` holds the numbers in which all peers must agree."""
 

@@ -2,7 +2,7 @@
 
 import torch
 
-from benchmarks.peers.peer import LeftOut, Peer
+from benchmarks.peers.peer import LeftOut, Peer, there_and_back
 
 F = torch.nn.functional
 
@@ -72,46 +72,23 @@ class Torch(Peer):
         return (lambda: x.exp()) if method else lambda: torch.exp(x)
 
     def differentiated(self, x, g):
-        x.requires_grad_()
-
-        def both():
-            x.grad = None
-            value = torch.exp(x)
-            value.backward(g)
-            return value, [x.grad]
-
-        return both
+        return there_and_back([x.requires_grad_()], torch.exp, g)
 
     def linked(self, *given):
         *starts, count = given
-        for t in starts:
-            t.requires_grad_()
 
-        def both():
-            x, w, b = starts
-            for t in starts:
-                t.grad = None
+        def total(x, w, b):
             for _ in range(count):
                 x = torch.tanh(w * x + b)
-            value = x.sum()
-            value.backward()
-            return value, [t.grad for t in starts]
+            return x.sum()
 
-        return both
+        return there_and_back([t.requires_grad_() for t in starts], total)
 
     def judged(self, name, pred, target):
         if name not in LOSSES:
             raise LeftOut(f"has no {name}")
         loss = LOSSES[name]
-        pred.requires_grad_()
-
-        def both():
-            pred.grad = None
-            value = loss(pred, target)
-            value.backward()
-            return value, [pred.grad]
-
-        return both
+        return there_and_back([pred.requires_grad_()], lambda pred: loss(pred, target))
 
     def curved(self, weights, biases, x, y, along_w, along_b):
         def f(weights, biases):

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from minigrad.losses.loss import Loss
 
 Array = Any
-__all__ = ["Call", "batch_shape", "call"]
 
 
 def call(

@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from minigrad.engine.errors import DomainError
-from minigrad.losses.calling import batch_shape
+from minigrad.losses.guards import batch_shape
 
 if TYPE_CHECKING:
     from minigrad.losses.loss import Loss
