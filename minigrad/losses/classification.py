@@ -238,7 +238,7 @@ def _missing(pred: Array, target: Array, *, margin: float) -> Array:
 
 
 def _hinge_slope(pred: Array, target: Array, *, margin: float) -> Array:
-    return np.where(_missing(pred, target, margin=margin) > 0, -target, 0)
+    return np.where(_missing(pred, target, margin=margin) <= 0, 0, -target)
 
 
 @loss(pred="logit", target="sign", kinks=_missing, claims="convex symmetric", grad=_hinge_slope)
@@ -261,12 +261,12 @@ def hinge(pred: Array, target: Array, *, margin: Margin = 1.0) -> Array:
     Cortes, Vapnik 1995, doi:10.1007/BF00994018.
     """
     u = _missing(pred, target, margin=margin)
-    return np.where(u > 0, u, 0)
+    return np.where(u <= 0, 0, u)  # a NaN stays one
 
 
 def _squared_hinge_slope(pred: Array, target: Array, *, margin: float) -> Array:
     u = _missing(pred, target, margin=margin)
-    return np.where(u > 0, -2 * target * u, 0)
+    return np.where(u <= 0, 0, -2 * target * u)
 
 
 @loss(pred="logit", target="sign", kinks=(), claims="convex symmetric", grad=_squared_hinge_slope)
@@ -289,7 +289,7 @@ def squared_hinge(pred: Array, target: Array, *, margin: Margin = 1.0) -> Array:
     Lee, Mangasarian 2001, doi:10.1023/A:1011215321374.
     """
     u = _missing(pred, target, margin=margin)
-    return np.where(u > 0, u, 0) ** 2
+    return np.where(u <= 0, 0, u) ** 2
 
 
 def _leads(pred: Array, target: Array, margin: float) -> Array:
@@ -300,7 +300,7 @@ def _leads(pred: Array, target: Array, margin: float) -> Array:
 def _intrusions(pred: Array, target: Array, margin: float) -> tuple[Array, Array]:
     """The u_j = pos(m + z_j − z_y) of the rivals, 0 at y itself, and u_j/K, also where u_j is too large for a float."""
     u, rival = _leads(pred, target, margin), np.arange(pred.shape[-1]) != target[..., None]
-    u, of_k = np.where(rival & (u > 0), u, 0), pred / pred.shape[-1]
+    u, of_k = np.where(~rival | (u <= 0), 0, u), pred / pred.shape[-1]
     return u, np.where(u == math.inf, of_k - pick(of_k, target)[..., None], u / pred.shape[-1])
 
 

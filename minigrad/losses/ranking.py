@@ -23,7 +23,7 @@ def _shortfall(pred: Array, target: Array, *, margin: float) -> Array:
 
 
 def _margin_ranking_slope(pred: Array, target: Array, *, margin: float) -> Array:
-    push = np.where(_shortfall(pred, target, margin=margin) > 0, target, 0)
+    push = np.where(_shortfall(pred, target, margin=margin) <= 0, 0, target)
     return np.stack([-push, push], -1)
 
 
@@ -59,7 +59,7 @@ def margin_ranking(
     Herbrich 1999, doi:10.1049/cp:19991091.
     """
     u = _shortfall(pred, target, margin=margin)
-    return np.where(u > 0, u, 0)
+    return np.where(u <= 0, 0, u)  # a NaN stays one
 
 
 # --- points of a space ------------------------------------------------------------------------------------------------
@@ -108,7 +108,7 @@ def _triplet_slope(pred: Array, target: None, *, margin: float, p: float, swap: 
     by_anchor = (np.sign(norm(pn, p) - norm(an, p)) + 1)[..., None] / 2 if swap else 1  # a tie is split in halves
     far, other = by_anchor * far, (1 - by_anchor) * other
     push = np.stack([far - near, near + other, -far - other], -2)
-    return np.where(_excess(pred, target, margin=margin, p=p, swap=swap)[..., None, None] > 0, push, 0)
+    return np.where(_excess(pred, target, margin=margin, p=p, swap=swap)[..., None, None] <= 0, 0, push)
 
 
 def _corner(one: int, other: int) -> Any:
@@ -168,7 +168,7 @@ def triplet_margin(
     Weinberger, Saul 2009, Journal of Machine Learning Research 10, 207–244.
     """
     u = _excess(pred, target, margin=margin, p=p, swap=swap)
-    return np.where(u > 0, u, 0)
+    return np.where(u <= 0, 0, u)  # a NaN stays one
 
 
 def _unit(v: Array) -> tuple[Array, Array, Array]:
@@ -190,7 +190,7 @@ def _cosine(pred: Array) -> tuple[Array, Array]:
 def _cosine_slope(pred: Array, target: Array, *, margin: float) -> Array:
     units, length, size = _unit(pred)
     cos = _cosine(pred)[1][..., None, None]
-    k = np.where((target[..., None, None] > 0) | (cos > margin), -target[..., None, None], 0)
+    k = np.where((target[..., None, None] < 0) & (cos <= margin), 0, -target[..., None, None])
     k = np.where((largest(pred) == 0).any(-2, keepdims=True), 0, k)
     return k * (units[..., ::-1, :] - cos * units) / length / size
 
@@ -232,7 +232,7 @@ def cosine_embedding(
     Bromley 1993, doi:10.1142/S0218001493000339.
     """
     apart, cos = _cosine(pred)
-    return np.where(target > 0, apart, np.where(cos > margin, cos - margin, 0))
+    return np.where(target > 0, apart, np.where(cos <= margin, 0, cos - margin))
 
 
 @hookimpl

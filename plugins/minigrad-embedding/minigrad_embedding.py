@@ -65,7 +65,7 @@ def _strain(pred: Array, target: Array, pos_margin: float, neg_margin: float) ->
     """How far a pair is from where it is left alone, < 0 if it is too near; and what leads from b to a."""
     gap, distance = _gap(pred)
     far, near = distance - pos_margin, distance - neg_margin
-    return np.where(target > 0, np.where(far > 0, far, 0), np.where(near < 0, near, 0)), gap
+    return np.where(target > 0, np.where(far <= 0, 0, far), np.where(near >= 0, 0, near)), gap
 
 
 def _contrastive_slope(pred: Array, target: Array, *, pos_margin: float, neg_margin: float) -> Array:

@@ -415,6 +415,37 @@ def test_what_value_and_slope_share_is_never_taken_for_that_of_another_array():
     assert close(slope, start.grad.data)
 
 
+@pytest.mark.parametrize("rows", [100_000, pytest.param(1_000_000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("name", every(uncoupled))
+def test_very_many_rows_of_float32_are_added_up_without_losing_digits(name, rows):
+    loss, pred, target = sampled(losses.get(name), 9, dtype=np.float32)
+    places = np.arange(rows) % 9
+    pred, target = pred[places], None if target is None else target[places]
+    values = loss(pred[:9], None if target is None else target[:9], reduction="none").data.astype(float)
+    total = values @ np.bincount(places)
+    weight = np.linspace(0.5, 1.5, 9)
+    weighted = (weight * values) @ np.bincount(places), weight @ np.bincount(places)
+    close = {"rel": 2e-6, "abs": 2e-6 * np.abs(values).max()}
+    assert loss(pred, target, reduction="sum").item() == pytest.approx(total, rel=2e-6, abs=rows * close["abs"])
+    assert loss(pred, target).item() == pytest.approx(total / rows, **close)
+    found = loss(pred, target, reduction="weighted_mean", sample_weight=weight[places]).item()
+    assert found == pytest.approx(weighted[0] / weighted[1], **close)
+
+
+@pytest.mark.parametrize("name", every(uncoupled))
+def test_a_prediction_that_is_nan_is_no_error_and_shows_in_the_value(name):
+    loss, pred, target = sampled(losses.get(name))
+    for bad in (np.nan, np.inf, -np.inf) if loss.pred == "real" else (np.nan,):
+        spoilt = pred.copy()
+        spoilt[2] = bad
+        value, slope = loss.value_and_grad(spoilt, target, reduction="none")
+        assert not np.isnan(bad) or np.isnan(value[2])
+        kept = np.arange(6) != 2
+        expected = loss.value_and_grad(pred, target, reduction="none")
+        assert np.array_equal(value[kept], expected[0][kept])
+        assert np.array_equal(slope[kept], expected[1][kept])
+
+
 def test_weights_too_large_to_be_summed_escape_as_no_warning():
     value = losses.get("mse")(np.ones(2), np.zeros(2), sample_weight=[1e308, 1e308], reduction="weighted_mean")
     assert not np.isfinite(value.data)
