@@ -15,7 +15,7 @@ from minigrad.engine.errors import GradientError
 from minigrad.engine.graph import recording
 from minigrad.engine.tensor import Tensor, frozen, wrap
 from minigrad.losses import guards, weighing
-from minigrad.losses.evaluating import Call, closed, filled, mean, nothing
+from minigrad.losses.evaluating import Call, closed, filled, mean, nothing, readable
 from minigrad.losses.guards import batch_shape
 
 if TYPE_CHECKING:
@@ -91,14 +91,14 @@ def _coupled(
     if class_weight is not None:
         weighing.by_class(loss, target, pred, class_weight)
     if mask is not None:
-        pred, target = pred[mask], target if target is None else target[mask]
+        pred, target = pred[mask], target if target is None else frozen(target[mask])
         weight = weight if weight is None else weight[mask]
         batch = pred.shape[: len(batch)]
     guards.check_pred(loss, pred.data)
     guards.check_target(loss, target, pred.shape, batch)
     params = loss.values
     if loss.takes_weight:
-        params, weight = {**params, "sample_weight": weight}, None
+        params, weight = {**params, "sample_weight": weight if weight is None else readable(weight)}, None
     values = Call(loss, params, target, batch, None, None, None).values(pred)
     if weight is not None and values.shape != batch:
         raise TypeError(

@@ -26,6 +26,7 @@ from minigrad.losses.parameters import Parameter, fitted
 from minigrad.losses.sums import combine
 
 OPTIONS = ("reduction", "class_weight")
+AS_BOUND = "as bound, or mean"  # None would say "none" to some readers and "mean" to others: it is refused
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,7 @@ class Loss:
         pred: Any,
         target: Any = None,
         *extra: Any,
-        reduction: str | None = None,
+        reduction: str = AS_BOUND,
         sample_weight: Any = None,
         mask: Any = None,
         class_weight: Any = None,
@@ -125,7 +126,7 @@ class Loss:
                 loss,
                 pred,
                 target,
-                reduction=options.get("reduction", "mean") if reduction is None else reduction,
+                reduction=options.get("reduction", "mean") if reduction is AS_BOUND else reduction,
                 sample_weight=sample_weight,
                 mask=mask,
                 class_weight=options.get("class_weight") if class_weight is None else class_weight,

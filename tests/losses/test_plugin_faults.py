@@ -6,11 +6,14 @@ import sys
 import textwrap
 import threading
 
+import numpy as np
 import pytest
 
-from minigrad import losses
-from minigrad.engine.errors import PluginError
+from minigrad import Tensor, losses
+from minigrad.engine import detect_anomaly
+from minigrad.engine.errors import GradientError, PluginError
 from minigrad.losses import lookup
+from minigrad.testing import check_loss
 from tests.losses import waiting
 from tests.losses.packs import GOOD, forget, good, install
 
@@ -325,3 +328,65 @@ def test_a_pack_that_hangs_keeps_waiting_only_those_who_ask_for_it(site):
         waiting.go_on.set()
         thread.join(60)
     assert found[0].full_name == "hangs:late"
+
+
+FAULTY_WHEN_CALLED = (
+    HEAD
+    + """
+import numpy as np
+@loss
+def fails(pred, target):
+    return (pred - target) / [1, 2, 3, 4]
+@loss(grad=lambda pred, target: {}["here"])
+def fails_on_the_way_back(pred, target):
+    return (pred - target) ** 2
+@loss(grad=lambda pred, target: np.where(pred > 1, np.nan, 1.0))
+def is_lost_on_the_way_back(pred, target):
+    return pred - target
+@loss(coupled=True)
+def writes(pred, target, *, sample_weight=None):
+    sample_weight[0] = 5
+    return (pred - target).mean()
+@hookimpl
+def minigrad_losses():
+    return [fails, fails_on_the_way_back, is_lost_on_the_way_back, writes]
+"""
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "message", "cause"),
+    [
+        ("fails", r"its function failed on pred \(3,\), target \(3,\)", ValueError),
+        ("fails_on_the_way_back", r"its closed form grad= failed on pred \(3,\), target \(3,\): 'here'", KeyError),
+        (
+            "writes",
+            r"its function failed on pred \(3,\), target \(3,\): assignment destination is read-only",
+            ValueError,
+        ),
+    ],
+)
+def test_a_loss_that_fails_when_it_is_called_names_itself_with_pack_and_version(name, message, cause, site):
+    install(site, "bad", FAULTY_WHEN_CALLED, distribution="bad-dist", version="0.4")
+    pred, weight = Tensor(np.ones(3), requires_grad=True), np.ones(3)
+    options = {"sample_weight": weight} if name == "writes" else {}
+    with pytest.raises(PluginError, match=rf"^bad:{name} \(bad-dist 0.4, pack_bad.py:\d+\): {message}") as caught:
+        losses.get(f"bad:{name}")(pred, np.zeros(3), **options).backward()
+    assert isinstance(caught.value.__cause__, cause)
+    assert pred.grad is None
+    assert weight.tolist() == [1, 1, 1]
+    assert losses.get("mse")([3.0], [1.0]).item() == 4
+
+
+def test_a_slope_that_is_nan_beside_a_finite_value_flows_through_and_is_named_by_those_who_look(site):
+    install(site, "bad", FAULTY_WHEN_CALLED)
+    lost, pred = losses.get("bad:is_lost_on_the_way_back"), Tensor([0.5, 2.0], requires_grad=True)
+    value = lost(pred, [0.0, 0.0])
+    value.backward()
+    assert (value.item(), np.isnan(pred.grad.data).tolist()) == (1.25, [False, True])
+    with (
+        detect_anomaly(),
+        pytest.raises(GradientError, match=r"expected finite gradients, got nan .* of is_lost_on_the_way_back"),
+    ):
+        lost(pred, [0.0, 0.0]).backward()
+    assert "gradient" in check_loss(lost).failed
