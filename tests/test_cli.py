@@ -75,6 +75,7 @@ def test_a_file_is_a_plugin(tmp_path, capsys):
     [
         (["comapre"], "did you mean 'compare'?"),
         (["compare", "mse", "--lr", "abc"], "minigrad compare: "),
+        (["compare", "mse", "--sedes", "3"], "minigrad compare: no option '--sedes'; did you mean '--seeds'?"),
         (["compare", "mse", "--seeds", "0"], "expected --seeds of at least 1, got 0"),
         (["compare", "mse_los", "mae"], "did you mean 'mse'?"),
         (["compare", "mse", "mae", "--data", "nothing.csv", "--target", "y"], "nothing.csv"),

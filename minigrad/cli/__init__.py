@@ -24,6 +24,15 @@ ERRORS = (ValueError, TypeError, LookupError, OSError, RuntimeError)
 class _Parser(argparse.ArgumentParser):
     """A parser whose errors are one paragraph, with the nearest word."""
 
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        options, others = super().parse_known_args(args, namespace)
+        if unknown := [word.partition("=")[0] for word in others if word.startswith("-")]:
+            known = re.findall(r"--[\w-]+", self.format_usage())
+            near = difflib.get_close_matches(unknown[0], known, 1)
+            known_here = f"it has {', '.join(dict.fromkeys(known))}"
+            self.error(f"no option {unknown[0]!r}; " + (f"did you mean {near[0]!r}?" if near else known_here))
+        return options, others
+
     def error(self, message: str) -> Any:
         if found := re.search(r"invalid choice: '([^']*)' \(choose from (.*)\)", message):
             known = re.findall(r"[\w-]+", found[2])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 from collections.abc import Callable
+from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -55,7 +56,7 @@ def needs_of(rule: Any, arg: str, op: Op) -> tuple[str, ...]:
         if rule is not None and not isinstance(rule, (int, float)):
             raise TypeError(f"op {op.name}: expected a function, a number or None for {arg}, got {rule!r:.60}")
         return ()
-    needs = tuple(inspect.signature(rule).parameters)
+    needs = _names_of(rule)
     known = {"g", "out", *op.args, *(f"{name}_shape" for name in op.args)}
     if unknown := [need for need in needs if need not in known]:
         raise ValueError(
@@ -63,6 +64,14 @@ def needs_of(rule: Any, arg: str, op: Op) -> tuple[str, ...]:
             f"the shape of each, such as {op.args[0]}_shape; whatever else it needs it computes again"
         )
     return needs
+
+
+def _names_of(rule: Callable[..., Any]) -> tuple[str, ...]:
+    """The argument names of a rule: of a plain function as its code has them, which takes a tenth of the time."""
+    code = rule.__code__ if type(rule) is FunctionType else None
+    if code is None or code.co_flags & (inspect.CO_VARARGS | inspect.CO_VARKEYWORDS) or hasattr(rule, "__wrapped__"):
+        return tuple(inspect.signature(rule).parameters)
+    return code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
 
 
 def keeps_of(needs: tuple[str, ...], args: tuple[str, ...]) -> list[tuple[str, int]]:

@@ -113,3 +113,19 @@ def test_the_allow_list_acts_before_import(broken_crowd, listed, run_these):
         assert f"the pack 'broken100' (minigrad-broken100 1.0) is left out by MINIGRAD_PLUGINS={listed!r}" in answer
     finally:
         canary.unlink(missing_ok=True)
+
+
+@pytest.mark.parametrize("asked", ["--version", "--help", "losses mse"])
+def test_what_the_command_says_of_itself_and_of_built_in_losses_imports_no_pack(broken_crowd, asked):
+    answer = run(
+        f"""
+        import contextlib
+        from minigrad import cli
+        with contextlib.suppress(SystemExit):
+            assert cli.main({asked.split()!r}) == 0
+        """,
+        broken_crowd,
+    )
+    assert "minigrad" in answer or "mse" in answer
+    assert "touched" not in answer
+    assert not (broken_crowd / "canary").exists()
