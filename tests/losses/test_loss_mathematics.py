@@ -1,4 +1,4 @@
-"""What the built-in losses promise as functions: bounds, minima, convexity, what they elicit, kinks, invariances."""
+"""What losses promise as functions: bounds, minima, convexity, what they elicit, kinks, invariances."""
 
 import math
 
@@ -25,9 +25,10 @@ LEAST = {"poisson_nll": None, "gaussian_nll": None}
 MOST = {"cosine_embedding": 2.0}
 
 
+@pytest.mark.parametrize("points", [1000, pytest.param(10_000, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", BUILT_IN)
-def test_values_stay_within_their_bounds(name):
-    loss, pred, target = sampled(losses.get(name), 1000)
+def test_values_stay_within_their_bounds(name, points):
+    loss, pred, target = sampled(losses.get(name), points)
     values = each(loss, pred, target)
     least, most = LEAST.get(name, 0.0), MOST.get(name)
     assert least is None or values.min() >= least
@@ -41,10 +42,11 @@ LIPSCHITZ = {
 }  # fmt: skip
 
 
+@pytest.mark.parametrize("points", [1000, pytest.param(10_000, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", LIPSCHITZ)
-def test_no_sample_pulls_harder_than_the_lipschitz_constant_says(name):
-    loss, pred, target = sampled(losses.get(name), 1000)
-    slope = sent(loss, pred, target).reshape(1000, -1)
+def test_no_sample_pulls_harder_than_the_lipschitz_constant_says(name, points):
+    loss, pred, target = sampled(losses.get(name), points)
+    slope = sent(loss, pred, target).reshape(points, -1)
     assert np.linalg.norm(slope, axis=1).max() <= LIPSCHITZ[name] * (1 + 1e-14)
 
 
@@ -97,13 +99,14 @@ def test_gaussian_nll_falls_without_end_where_the_mean_is_right():
     assert values.tolist() == [0, -5, -500, -5e299]
 
 
-CONVEX = [name for name in BUILT_IN if "convex" in losses.get(name).claims and losses.get(name).pred != "log_probs"]
+CONVEX = every(lambda loss: "convex" in loss.claims and loss.pred != "log_probs" and not loss.coupled)
 
 
+@pytest.mark.parametrize("points", [1000, pytest.param(10_000, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", CONVEX)  # nll and kl_div are linear, and the middle of log-probabilities is none
-def test_convex_losses_lie_below_their_chords(name):
-    loss, pred, target = sampled(losses.get(name), 1000, 1)
-    _, other, _ = sampled(losses.get(name), 1000, 2)
+def test_convex_losses_lie_below_their_chords(name, points):
+    loss, pred, target = sampled(losses.get(name), points, 1)
+    _, other, _ = sampled(losses.get(name), points, 2)
     chord = (each(loss, pred, target) + each(loss, other, target)) / 2
     assert np.all(each(loss, (pred + other) / 2, target) <= chord + 1e-12 * np.abs(chord))
 
@@ -351,7 +354,7 @@ def test_a_shift_changes_the_loss_of_unit_vectors():
     )
 
 
-@pytest.mark.parametrize("name", BUILT_IN)
+@pytest.mark.parametrize("name", every(lambda loss: not loss.coupled))
 def test_micro_batches_add_up_to_the_whole_batch(name):
     loss, pred, target = sampled(losses.get(name), 40)
     whole, slope = loss.value_and_grad(pred, target, reduction="sum")
