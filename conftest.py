@@ -1,8 +1,43 @@
-"""Which tests run in one process: those of a file, whose fixtures are made once, and those that share a run."""
+"""What holds for every test: it leaves the process as it found it; and which tests run in one process."""
 
+import random
+import signal
+import sys
+import warnings
+
+import numpy as np
 import pytest
 
+from minigrad.engine.graph import recording
+
+LEFT_TO_OTHERS = ("Python's random state", "the filters of warnings", "matplotlib's style")  # on their first import
 TOGETHER = ("tests/tutorials/", "tests/explain/")  # what their files share is made once for each process
+
+
+def of_the_process():
+    """What belongs to the whole process, and to no library."""
+    _, keys, place, *_ = np.random.get_state()  # noqa: NPY002 - the state that nobody must touch
+    figures = sys.modules.get("matplotlib")
+    return {
+        "NumPy's handling of errors": np.geterr(),
+        "NumPy's random state": (keys.tobytes(), place),
+        "Python's random state": random.getstate(),
+        "the filters of warnings": list(warnings.filters),
+        "the recursion limit": sys.getrecursionlimit(),
+        "the handler of Ctrl-C": signal.getsignal(signal.SIGINT),
+        "the grad mode": recording.get(),
+        "matplotlib's style": dict.copy(figures.rcParams) if figures else None,
+    }
+
+
+@pytest.fixture(autouse=True)
+def nothing_global_is_changed():
+    """Whatever a test does with minigrad, the state of the process stays; an import of others may set up its own."""
+    before, modules = of_the_process(), len(sys.modules)
+    yield
+    left_to_others = LEFT_TO_OTHERS if len(sys.modules) != modules else ()
+    changed = [what for what, value in of_the_process().items() if value != before[what] and what not in left_to_others]
+    assert changed == []
 
 
 @pytest.hookimpl(optionalhook=True)
