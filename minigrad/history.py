@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import math
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -17,7 +16,7 @@ from minigrad.nn import Module, labels
 from minigrad.optim import Optimizer
 
 Array = Any
-SHORT = 4096  # entries of a vector whose squares may be summed in float32
+SHORT = 1 << 15  # entries of a vector whose squares may be summed in float32
 OVERCONFIDENT = 1.1  # how far the validation loss must rise above its least to be spoken of
 
 
@@ -60,28 +59,28 @@ class Watch:
         name_of = {id(t): name for name, t in learned.items()} | layer_names(model)
         self.layers = list(dict.fromkeys(name_of.values()))
         self.steps: list[Array] = []
-        self._parts: list[tuple[list[list[Array]], Array]] = []
-        for flat in (flat for flats in optimizer.flats for flat in flats):
-            own = [name_of.setdefault(id(p), f"parameter {i}") for i, p in enumerate(flat.params)]
-            self.layers += [name for name in dict.fromkeys(own) if name not in self.layers]
-            belongs = np.array([[name == layer for layer in self.layers] for name in own], float)
-            buffers = (flat.grads, flat.delta, flat.data)
-            self._parts.append(([[buffer[part] for part in flat.slices] for buffer in buffers], belongs))
+        flats = [flat for flats in optimizer.flats for flat in flats]
+        owners = []
+        for flat in flats:
+            owners += [name_of.setdefault(id(p), f"parameter {i}") for i, p in enumerate(flat.params)]
+        self.layers += [name for name in dict.fromkeys(owners) if name not in self.layers]
+        self._belongs = np.array([[name == layer for layer in self.layers] for name in owners], float)
+        buffers = ([flat.grads for flat in flats], [flat.delta for flat in flats], [flat.data for flat in flats])
+        self._views = [b[part] for row in buffers for flat, b in zip(flats, row, strict=True) for part in flat.slices]
 
     def look(self) -> None:
         """Record what the step that was just taken had and did: squares of ‖g‖, ‖Δθ‖ and ‖θ‖ by layer."""
-        sizes = np.zeros((3, len(self.layers)))
-        for views, belongs in self._parts:
-            sizes[:, : belongs.shape[1]] += np.array([[square(v) for v in row] for row in views]) @ belongs
-        self.steps.append(sizes)
+        squares = np.array([v.dot(v) if v.size <= SHORT else square(v) for v in self._views], float)
+        if not np.isfinite(squares).all():  # a square may be too large for float32
+            squares[:] = [np.add.reduce(np.square(v, dtype=np.float64)) for v in self._views]
+        self.steps.append(squares.reshape(3, -1) @ self._belongs)
 
 
 def square(v: Array) -> float:
-    """‖v‖²: by BLAS, of a long vector in pieces, and in float64 where a square is too large for its dtype."""
+    """‖v‖² of a long vector: by BLAS in pieces, and these added in float64."""
     whole = v.size // SHORT * SHORT
     rows, rest = v[:whole].reshape(-1, SHORT), v[whole:]
-    size = float(rest.dot(rest)) + (float(np.vecdot(rows, rows).sum(dtype=np.float64)) if whole else 0.0)
-    return size if math.isfinite(size) else float(np.add.reduce(np.square(v, dtype=np.float64)))
+    return float(np.vecdot(rows, rows).sum(dtype=np.float64)) + float(rest.dot(rest))
 
 
 def layer_names(model: Module) -> dict[int, str]:

@@ -18,7 +18,7 @@ import numpy as np
 from minigrad.engine import debug
 from minigrad.engine.fused import relu
 from minigrad.engine.op import Elementwise
-from minigrad.engine.sums import BLOCK, row_sum
+from minigrad.engine.sums import BLOCK, ones, row_sum
 from minigrad.engine.tensor import RULES
 from minigrad.losses import Loss
 from minigrad.losses.calling import divisor_of
@@ -28,7 +28,7 @@ from minigrad.nn import Linear, Module, Sequential
 from minigrad.optim import Flat, Optimizer
 
 Array = Any
-Calls = list[tuple[Any, tuple[Any, ...], Array]]  # functions, their inputs, and the buffer of the result
+Calls = list[tuple[Any, tuple[Any, ...]]]  # functions and what they are given, the buffer of the result last
 
 
 class Planner:
@@ -137,38 +137,40 @@ class Plan:
         """A product and its bias; behind it the three gradients, the last of which goes on."""
         out, g_out = self._buffers(a, layer)
         weight, weight_slope = self.views[id(layer.weight)]
-        self.forward.append((np.matmul, (a, weight), out))
-        self.backward += [(np.matmul, (g_out, weight.T), g), (np.matmul, (a.T, g_out), weight_slope)]
+        self.forward.append((a.dot, (weight, out)))
+        self.backward += [(g_out.dot, (weight.T, g)), (a.T.dot, (g_out, weight_slope))]
         self._bias(layer, out, g_out)
         return out, g_out
 
     def _bias(self, layer: Linear, out: Array, g_out: Array) -> None:
         if layer.bias is not None:
             bias, bias_slope = self.views[id(layer.bias)]
-            self.forward.append((np.add, (out, bias), out))
-            short = len(out) <= BLOCK or out.dtype == np.float64
-            self.backward.append((np.add.reduce, (g_out, 0), bias_slope) if short else (_row_sum, (g_out,), bias_slope))
+            self.forward.append((np.add, (out, bias, out)))
+            short, n = len(out) <= BLOCK, len(out)
+            self.backward.append(
+                (ones(n, out.dtype).dot, (g_out, bias_slope)) if short else (_row_sum, (g_out, bias_slope))
+            )
 
     def _relu(self, a: Array, g: Array) -> None:
         """In place, for nobody else reads the sum before it: where the output is positive, so was the input."""
-        mask = np.empty(a.shape, bool)
-        self.forward.append((np.maximum, (a, 0), a))
-        self.backward += [(np.multiply, (g, mask), g), (np.greater, (a, 0), mask)]
+        mask, zero = np.empty(a.shape, bool), np.zeros((), a.dtype)
+        self.forward.append((_relu, (a, zero)))
+        self.backward += [(np.multiply, (g, mask, g)), (np.greater, (a, zero, mask))]
 
     def _entrywise(self, op: Elementwise, a: Array, g: Array) -> tuple[Array, Array]:
         """An activation f, and g·f′ behind it: the gradient stays in its buffer."""
         out = np.empty_like(a)
         known = {op.args[0]: a, "out": out}
-        self.forward.append((_applied, (op.forward, a), out))
+        self.forward.append((_applied, (op.forward, a, out)))
         rule, needs = op.rules[op.args[0]], [known[need] for need in op.needs[op.args[0]]]
-        self.backward.append((_times_slope, (g, rule, needs), g))
+        self.backward.append((_times_slope, (rule, needs, g)))
         return out, g
 
     def gradients(self, x: Array, target: Array | None) -> float | None:
         """Fill the buffer of gradients and return the loss; None if something is not finite."""
-        np.matmul(x, self.weight, self.first)
-        for function, given, out in self.forward:
-            function(*given, out=out)
+        x.dot(self.weight, self.first)
+        for function, given in self.forward:
+            function(*given)
         call = Call(self.loss, self.params, target, self.batch, None, self.divisor, None)
         total = call.summed(self.output, 1.0, self.slope)
         value = float(
@@ -176,9 +178,9 @@ class Plan:
         )
         if not math.isfinite(value):
             return None
-        for function, given, out in self.backward:
-            function(*given, out=out)
-        np.matmul(x.T, self.first_slope, self.weight_slope)
+        for function, given in self.backward:
+            function(*given)
+        x.T.dot(self.first_slope, self.weight_slope)
         grads = self.flat.grads
         return value if math.isfinite(grads.dot(grads)) else None
 
@@ -191,5 +193,9 @@ def _row_sum(g: Array, out: Array) -> None:
     out[...] = row_sum(g)
 
 
-def _times_slope(g: Array, rule: Any, known: list[Array], out: Array) -> None:
-    np.multiply(g, rule(*known), out=out)
+def _relu(a: Array, zero: Array) -> None:
+    np.maximum(a, zero, out=a)
+
+
+def _times_slope(rule: Any, known: list[Array], g: Array) -> None:
+    np.multiply(g, rule(*known), out=g)

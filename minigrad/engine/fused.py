@@ -24,10 +24,15 @@ common: ContextVar[dict[int, Any] | None] = ContextVar("common", default=None)  
 
 
 def _linear(x: Array, weight: Array, bias: Array = None) -> Array:
-    out = x @ weight
+    out = _times(x, weight)
     if bias is not None:
         out += bias
     return out
+
+
+def _times(a: Array, b: Array) -> Array:
+    """The product a @ b: of two matrices `dot` is the same call of BLAS, found in half the time."""
+    return a.dot(b) if a.ndim == 2 else a @ b
 
 
 def _rows(a: Array) -> Array:
@@ -37,8 +42,8 @@ def _rows(a: Array) -> Array:
 linear = op(
     _linear,
     name="linear",
-    x=lambda g, weight: g @ weight.T,
-    weight=lambda g, x: _rows(x).T @ _rows(g),
+    x=lambda g, weight: _times(g, weight.T),
+    weight=lambda g, x: _times(_rows(x).T, _rows(g)),
     bias=lambda g: row_sum(_rows(g)),
     reference=lambda x, weight, bias=None: x @ weight if bias is None else x @ weight + bias,
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -21,11 +22,21 @@ def sum_over(a: Any, shape: tuple[int, ...]) -> Any:
 def row_sum(a: Any) -> Any:
     """The sum of the rows of a matrix: blocks of them by BLAS, and the blocks added in float64."""
     n, blocks = len(a), len(a) // BLOCK
-    if n <= BLOCK or a.dtype == np.float64:
+    if n <= BLOCK:
+        return ones(n, a.dtype).dot(a)
+    if a.dtype == np.float64:
         return np.add.reduce(a, 0)
     whole = a[: blocks * BLOCK].reshape(blocks, BLOCK, a.shape[1])
-    partial = (np.ones(BLOCK, a.dtype) @ whole).sum(0, dtype=np.float64)
-    return (partial + np.ones(n - blocks * BLOCK, a.dtype) @ a[blocks * BLOCK :]).astype(a.dtype)
+    partial = (ones(BLOCK, a.dtype) @ whole).sum(0, dtype=np.float64)
+    return (partial + ones(n - blocks * BLOCK, a.dtype) @ a[blocks * BLOCK :]).astype(a.dtype)
+
+
+@lru_cache(64)
+def ones(n: int, dtype: Any) -> Any:
+    """So many ones, read-only: a product with them is a sum, and BLAS is quicker at it than `np.sum`."""
+    array = np.ones(n, dtype)
+    array.flags.writeable = False
+    return array
 
 
 def total(a: Any) -> float:
@@ -34,5 +45,5 @@ def total(a: Any) -> float:
     if n <= 8 * BLOCK or a.dtype != np.float32:
         return float(np.add.reduce(a, None, np.float64))
     flat, whole = a.reshape(-1), n // BLOCK * BLOCK
-    rows = flat[:whole].reshape(-1, BLOCK) @ np.ones(BLOCK, a.dtype)
+    rows = flat[:whole].reshape(-1, BLOCK) @ ones(BLOCK, a.dtype)
     return float(np.add.reduce(rows, None, np.float64) + np.add.reduce(flat[whole:], None, np.float64))
