@@ -7,11 +7,12 @@ from typing import Annotated, Any
 
 import numpy as np
 
+from minigrad.engine.shared import once
 from minigrad.losses.loss import Loss, loss
 from minigrad.losses.parameters import Constraint, between, nonnegative, positive
 from minigrad.losses.registry import hookimpl
 from minigrad.losses.targets import pick
-from minigrad.ops import log_softmax, sigmoid, softmax_residual, softplus
+from minigrad.ops import log_softmax, relu, sigmoid, softmax_residual, softplus
 
 Array = Any
 Smoothing = Annotated[float, between(0, 1, "[)"), "the share of the label that is spread over all classes"]
@@ -22,9 +23,11 @@ Power = Annotated[int, Constraint("1 or 2", lambda v: (v == 1) | (v == 2)), "the
 # --- many classes, likelihoods ----------------------------------------------------------------------------------------
 def _smoothed(target: Array, pred: Array, smoothing: float) -> Array:
     """Rows q = (1−ε)t + ε/K."""
-    classes = pred.shape[-1]
-    rows = target if target.ndim == pred.ndim else (target[..., None] == np.arange(classes)).astype(pred.dtype)
-    return (1 - smoothing) * rows + smoothing / classes
+    rows, classes = target, pred.shape[-1]
+    if target.ndim < pred.ndim:
+        rows = np.zeros(pred.shape, pred.dtype)
+        rows.put(np.arange(0, rows.size, classes) + target.reshape(-1), 1)
+    return (1 - smoothing) * rows + smoothing / classes if smoothing else rows
 
 
 def _surprise(lp: Array, target: Array, smoothing: float) -> Array:
@@ -120,11 +123,13 @@ def kl_div(pred: Array, target: Array) -> Array:
 def _shares(y: Array, w: Array, smoothing: float) -> tuple[Array, Array]:
     """What softplus(−z) and softplus(z) are multiplied by: the weight of each class in a smoothed label."""
     h, w = smoothing / 2, np.asarray(w, y.dtype)
+    if not h:
+        return w * y, 1 - y
     return w * y * (1 - h) + (1 - y) * h, w * y * h + (1 - y) * (1 - h)
 
 
 def _bce_with_logits_slope(pred: Array, target: Array, *, pos_weight: Any, label_smoothing: float) -> Array:
-    a, b = _shares(target, pos_weight, label_smoothing)
+    a, b = once(_shares, target, pos_weight, label_smoothing)
     return b * sigmoid(pred) - a * sigmoid(-pred)
 
 
@@ -155,13 +160,15 @@ def bce_with_logits(
 
     Cox 1958, doi:10.1111/j.2517-6161.1958.tb00292.x.
     """
-    a, b = _shares(target, pos_weight, label_smoothing)
-    lost, won = np.where(a == 0, 0, softplus(-pred)), np.where(b == 0, 0, softplus(pred))  # 0 · inf: a sure score
+    a, b = once(_shares, target, pos_weight, label_smoothing)
+    lost, won = softplus(-pred), softplus(pred)
+    if np.isinf(pred).any():  # 0 · inf: a sure score
+        lost, won = np.where(a == 0, 0, lost), np.where(b == 0, 0, won)
     return a * lost + b * won
 
 
 def _bce_slope(pred: Array, target: Array, *, label_smoothing: float) -> Array:
-    yes, no = _shares(target, 1.0, label_smoothing)
+    yes, no = once(_shares, target, 1.0, label_smoothing)
     p, none, all_ = pred, pred < np.finfo(pred.dtype).tiny, pred == 1
     return np.where(all_, 0, no / np.where(all_, 1, 1 - p)) - np.where(none, 0, yes / np.where(none, 1, p))
 
@@ -187,7 +194,7 @@ def bce(pred: Array, target: Array, *, label_smoothing: Smoothing = 0.0) -> Arra
     Good 1952, doi:10.1111/j.2517-6161.1952.tb00104.x.
     """
     tiny = float(np.finfo(pred.dtype).tiny)
-    yes, no = _shares(target, 1.0, label_smoothing)
+    yes, no = once(_shares, target, 1.0, label_smoothing)
     ln_p = np.log(np.where(pred < tiny, tiny, pred))
     ln_not_p = np.where(pred == 1, math.log(tiny), np.log1p(-np.where(pred == 1, 0, pred)))
     return -yes * ln_p - no * ln_not_p
@@ -195,9 +202,9 @@ def bce(pred: Array, target: Array, *, label_smoothing: Smoothing = 0.0) -> Arra
 
 def _focal_slope(pred: Array, target: Array, *, gamma: float, alpha: float | None) -> Array:
     s = 2 * target - 1
-    x, a = s * pred, 1 if alpha is None else alpha * target + (1 - alpha) * (1 - target)
+    x, a = (s * pred).astype(np.float64), 1 if alpha is None else alpha * target + (1 - alpha) * (1 - target)
     missed = sigmoid(-x)
-    return -s * a * missed**gamma * (gamma * sigmoid(x) * softplus(-x) + missed)
+    return (-s * a * missed**gamma * (gamma * sigmoid(x) * softplus(-x) + missed)).astype(pred.dtype)
 
 
 @loss(pred="logit", target="binary", kinks=(), claims="symmetric", grad=_focal_slope)
@@ -227,9 +234,10 @@ def focal(
 
     Lin 2017, doi:10.1109/ICCV.2017.324.
     """
-    x, a = (2 * target - 1) * pred, 1 if alpha is None else alpha * target + (1 - alpha) * (1 - target)
+    x = ((2 * target - 1) * pred).astype(np.float64)  # a power of e^x in float32 has lost a digit
+    a = 1 if alpha is None else alpha * target + (1 - alpha) * (1 - target)
     far = np.clip(x, math.log(np.finfo(pred.dtype).tiny), None)  # below, σ(−x) is 1 and its slope 0: 0 · inf
-    return a * sigmoid(-far) ** gamma * softplus(-x)
+    return (a * sigmoid(-far) ** gamma * softplus(-x)).astype(pred.dtype)
 
 
 # --- margins ----------------------------------------------------------------------------------------------------------
@@ -238,7 +246,7 @@ def _missing(pred: Array, target: Array, *, margin: float) -> Array:
 
 
 def _hinge_slope(pred: Array, target: Array, *, margin: float) -> Array:
-    return np.where(_missing(pred, target, margin=margin) <= 0, 0, -target)
+    return -target * ~(_missing(pred, target, margin=margin) <= 0)
 
 
 @loss(pred="logit", target="sign", kinks=_missing, claims="convex symmetric", grad=_hinge_slope)
@@ -260,13 +268,11 @@ def hinge(pred: Array, target: Array, *, margin: Margin = 1.0) -> Array:
 
     Cortes, Vapnik 1995, doi:10.1007/BF00994018.
     """
-    u = _missing(pred, target, margin=margin)
-    return np.where(u <= 0, 0, u)  # a NaN stays one
+    return relu(_missing(pred, target, margin=margin))
 
 
 def _squared_hinge_slope(pred: Array, target: Array, *, margin: float) -> Array:
-    u = _missing(pred, target, margin=margin)
-    return np.where(u <= 0, 0, -2 * target * u)
+    return -2 * target * relu(_missing(pred, target, margin=margin))
 
 
 @loss(pred="logit", target="sign", kinks=(), claims="convex symmetric", grad=_squared_hinge_slope)
@@ -288,8 +294,7 @@ def squared_hinge(pred: Array, target: Array, *, margin: Margin = 1.0) -> Array:
 
     Lee, Mangasarian 2001, doi:10.1023/A:1011215321374.
     """
-    u = _missing(pred, target, margin=margin)
-    return np.where(u <= 0, 0, u) ** 2
+    return relu(_missing(pred, target, margin=margin)) ** 2
 
 
 def _leads(pred: Array, target: Array, margin: float) -> Array:

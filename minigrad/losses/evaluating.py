@@ -1,7 +1,7 @@
 """The arithmetic of a call: values, their mean, and the slope, once every argument has been checked.
 
 A loss with a closed form is one node of the graph: value and slope run on raw arrays, block by block, and where a
-gradient will be asked for the slope is computed beside the value, while both share what they have in common.
+gradient will be asked for the slope is computed beside the value, while both share what they have in results.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from minigrad.engine.errors import DomainError, DTypeError, LabelError, PluginError, ShapeError
-from minigrad.engine.fused import common
 from minigrad.engine.graph import recording
 from minigrad.engine.op import Op
+from minigrad.engine.shared import results
 from minigrad.engine.sums import total
 from minigrad.engine.tensor import Tensor
 
@@ -90,7 +90,7 @@ class Call:
 
     def summed(self, pred: Array, over: float, slope: Array | None) -> float:
         """Σ wL/over; the slope of the answer is left in `slope`, if it is given."""
-        answer, known = 0.0, common.set({})
+        answer, known = 0.0, results.set({})
         try:
             for rows, block in self.blocks(pred):
                 part = pred if block is self else pred[rows]
@@ -98,9 +98,9 @@ class Call:
                 answer += total(values if over == 1 else values / over)
                 if slope is not None:
                     block.slope_to(slope if block is self else slope[rows], part, None)
-                    common.set({})
+                    results.set({})
         finally:
-            common.reset(known)
+            results.reset(known)
         return answer
 
     def through(self, pred: Any) -> Any:

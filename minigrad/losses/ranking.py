@@ -7,9 +7,11 @@ from typing import Annotated, Any
 import numpy as np
 
 from minigrad.engine.op import Op
+from minigrad.engine.shared import once
 from minigrad.losses.loss import Loss, loss
 from minigrad.losses.parameters import Constraint, between, boolean, nonnegative, positive
 from minigrad.losses.registry import hookimpl
+from minigrad.ops import relu
 
 Array = Any
 
@@ -23,7 +25,7 @@ def _shortfall(pred: Array, target: Array, *, margin: float) -> Array:
 
 
 def _margin_ranking_slope(pred: Array, target: Array, *, margin: float) -> Array:
-    push = np.where(_shortfall(pred, target, margin=margin) <= 0, 0, target)
+    push = target * ~(_shortfall(pred, target, margin=margin) <= 0)
     return np.stack([-push, push], -1)
 
 
@@ -58,8 +60,7 @@ def margin_ranking(
 
     Herbrich 1999, doi:10.1049/cp:19991091.
     """
-    u = _shortfall(pred, target, margin=margin)
-    return np.where(u <= 0, 0, u)  # a NaN stays one
+    return relu(_shortfall(pred, target, margin=margin))
 
 
 # --- points of a space ------------------------------------------------------------------------------------------------
@@ -70,13 +71,23 @@ def _scaled(v: Array) -> tuple[Array, Array]:
     return v / size, size
 
 
+def _is_moderate(norms: Array) -> bool:
+    """Whether the squares of norms are neither too large for a float nor so small that parts of them vanished."""
+    limits = np.finfo(norms.dtype)
+    return bool(((norms > limits.tiny**0.5 / limits.eps) & (norms < limits.max**0.5 / 2)).all())
+
+
 def _norm(v: Array, p: float) -> Array:
+    if p == 2 and _is_moderate(size := np.sqrt(np.vecdot(v, v))):
+        return size
     v, size = _scaled(v)
     return size[..., 0] * np.sum(np.abs(v) ** p, -1) ** (1 / p)
 
 
 def _slope_of_norm(v: Array, p: float) -> Array:
     """Its gradient u = sign(v)·(|v|/norm)^(p−1), 0 for v = 0."""
+    if p == 2 and _is_moderate(size := norm(v, p)):
+        return v / size[..., None]
     v, _ = _scaled(v)
     size = norm(v, p)[..., None]
     v = v / np.where(size == 0, 1, size)
@@ -89,26 +100,33 @@ norm = Op(_norm, {"v": lambda g, v, p: g[..., None] * _slope_of_norm(v, p)}, nam
 
 def _triangle(pred: Array) -> tuple[Array, Array, Array, Array]:
     """Positive − anchor, negative − anchor, negative − positive; scaled down where `huge`, or they would overflow."""
-    huge = largest(largest(pred)[..., 0])[..., None] > np.finfo(pred.dtype).max / 4
-    pred = np.where(huge, 2**-32 * pred, pred)
+    huge = np.abs(pred) > np.finfo(pred.dtype).max / 4
+    if huge.any():
+        huge = huge.any((-2, -1))
+        pred = np.where(huge[..., None, None], 2**-32 * pred, pred)
     a, p, n = pred[..., 0, :], pred[..., 1, :], pred[..., 2, :]
-    return p - a, n - a, n - p, huge[..., 0, 0]
+    return p - a, n - a, n - p, huge
 
 
 def _excess(pred: Array, target: None, *, margin: float, p: float, swap: bool) -> Array:
     ap, an, pn, huge = _triangle(pred)
     far = np.minimum(norm(an, p), norm(pn, p)) if swap else norm(an, p)
     gap = norm(ap, p) - far
-    return margin + np.where(huge, 2**32 * gap, gap)
+    return margin + (np.where(huge, 2**32 * gap, gap) if huge.any() else gap)
+
+
+def _excess_of(pred: Array, margin: float, p: float, swap: bool) -> Array:
+    return _excess(pred, None, margin=margin, p=p, swap=swap)
 
 
 def _triplet_slope(pred: Array, target: None, *, margin: float, p: float, swap: bool) -> Array:
     ap, an, pn, _ = _triangle(pred)
-    near, far, other = (_slope_of_norm(v, p) for v in (ap, an, pn))
-    by_anchor = (np.sign(norm(pn, p) - norm(an, p)) + 1)[..., None] / 2 if swap else 1  # a tie is split in halves
-    far, other = by_anchor * far, (1 - by_anchor) * other
+    near, far, other = _slope_of_norm(ap, p), _slope_of_norm(an, p), 0
+    if swap:
+        by_anchor = (np.sign(norm(pn, p) - norm(an, p)) + 1)[..., None] / 2  # a tie is split in halves
+        far, other = by_anchor * far, (1 - by_anchor) * _slope_of_norm(pn, p)
     push = np.stack([far - near, near + other, -far - other], -2)
-    return np.where(_excess(pred, target, margin=margin, p=p, swap=swap)[..., None, None] <= 0, 0, push)
+    return push * ~(once(_excess_of, pred, margin, p, swap) <= 0)[..., None, None]
 
 
 def _corner(one: int, other: int) -> Any:
@@ -167,8 +185,7 @@ def triplet_margin(
 
     Weinberger, Saul 2009, Journal of Machine Learning Research 10, 207–244.
     """
-    u = _excess(pred, target, margin=margin, p=p, swap=swap)
-    return np.where(u <= 0, 0, u)  # a NaN stays one
+    return relu(once(_excess_of, pred, margin, p, swap))
 
 
 def _unit(v: Array) -> tuple[Array, Array, Array]:
@@ -181,15 +198,15 @@ def _unit(v: Array) -> tuple[Array, Array, Array]:
 
 def _cosine(pred: Array) -> tuple[Array, Array]:
     """1 − cos = ½ norm(â − b̂)² and cos of each pair; beside a zero vector cos is 0, with slope 0."""
-    units, _, _ = _unit(pred)
+    units, _, _ = once(_unit, pred)
     a, b = units[..., 0, :], units[..., 1, :]
     none = (largest(pred) == 0)[..., 0].any(-1)
     return np.where(none, 1, 0.5 * np.sum((a - b) ** 2, -1)), np.where(none, 0, np.sum(a * b, -1))
 
 
 def _cosine_slope(pred: Array, target: Array, *, margin: float) -> Array:
-    units, length, size = _unit(pred)
-    cos = _cosine(pred)[1][..., None, None]
+    units, length, size = once(_unit, pred)
+    cos = once(_cosine, pred)[1][..., None, None]
     k = np.where((target[..., None, None] < 0) & (cos <= margin), 0, -target[..., None, None])
     k = np.where((largest(pred) == 0).any(-2, keepdims=True), 0, k)
     return k * (units[..., ::-1, :] - cos * units) / length / size
@@ -231,7 +248,7 @@ def cosine_embedding(
 
     Bromley 1993, doi:10.1142/S0218001493000339.
     """
-    apart, cos = _cosine(pred)
+    apart, cos = once(_cosine, pred)
     return np.where(target > 0, apart, np.where(cos <= margin, 0, cos - margin))
 
 

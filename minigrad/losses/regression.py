@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import numpy as np
 
+from minigrad.engine.shared import once
 from minigrad.losses.loss import Loss, loss
 from minigrad.losses.parameters import between, boolean, positive
 from minigrad.losses.registry import hookimpl
@@ -63,8 +64,14 @@ def mae(pred: Array, target: Array) -> Array:
     return np.abs(pred - target)
 
 
+def _clipped(pred: Array, target: Array, most: float) -> tuple[Array, Array]:
+    """The error, and the error within ±most."""
+    r = pred - target
+    return r, np.clip(r, -most, most)
+
+
 def _huber_slope(pred: Array, target: Array, *, delta: float) -> Array:
-    return np.clip(pred - target, -delta, delta)
+    return once(_clipped, pred, target, delta)[1]
 
 
 @loss(kinks=(), claims="convex symmetric", grad=_huber_slope)
@@ -92,15 +99,14 @@ def huber(
 
     Huber 1964, doi:10.1214/aoms/1177703732.
     """
-    r = pred - target
-    c = np.clip(r, -delta, delta)
+    r, c = once(_clipped, pred, target, delta)
     if np.isinf(r).any():  # r alone is too large for a float, δ|r| need not be
         return of_difference(lambda v: c * v, pred, target) - 0.5 * c * c
     return c * (r - 0.5 * c)
 
 
 def _smooth_l1_slope(pred: Array, target: Array, *, beta: float) -> Array:
-    return np.clip(pred - target, -beta, beta) / beta
+    return once(_clipped, pred, target, beta)[1] / beta
 
 
 @loss(kinks=(), claims="convex symmetric", grad=_smooth_l1_slope)
@@ -127,8 +133,7 @@ def smooth_l1(
 
     Girshick 2015, doi:10.1109/ICCV.2015.169.
     """
-    r = pred - target
-    c = np.clip(r, -beta, beta)
+    r, c = once(_clipped, pred, target, beta)
     return c / beta * (r - 0.5 * c)
 
 
@@ -205,7 +210,9 @@ def _log_factorial(y: Array) -> Array:
 
 
 def _poisson_slope(pred: Array, target: Array, *, full: bool) -> Array:
-    return np.where(target == 1, np.expm1(pred), np.exp(pred) - target)
+    slope, at_1 = np.asarray(once(np.exp, pred) - target), target == 1
+    slope[at_1] = np.expm1(pred[at_1])  # where e^z − y may cancel
+    return slope
 
 
 @loss(target="count", kinks=(), claims="convex proper", grad=_poisson_slope)
@@ -227,9 +234,11 @@ def poisson_nll(pred: Array, target: Array, *, full: Full = False) -> Array:
 
     McCullagh, Nelder 1989, doi:10.1201/9780203753736.
     """
-    rate = np.exp(pred)
-    gain = target * np.where((target == 0) | (rate == math.inf), 0, pred)  # 0 · inf, inf − inf
-    return rate - gain + _log_factorial(target) if full else rate - gain
+    rate = once(np.exp, pred)
+    if np.isinf(rate).any() or np.isinf(pred).any():  # inf − inf, 0 · inf
+        pred = np.where((target == 0) | (rate == math.inf), 0, pred)
+    value = rate - target * pred
+    return value + _log_factorial(target) if full else value
 
 
 def _error(pred: Array, target: Array, x: Array) -> Array:
@@ -237,10 +246,16 @@ def _error(pred: Array, target: Array, x: Array) -> Array:
     return of_difference(lambda v: times_exp(v, x), pred, target)
 
 
+def _standard(pred: Array, target: Array) -> Array:
+    """The error in units of the standard deviation, r·e^(−s/2)."""
+    return _error(pred[..., 0], target, -0.5 * pred[..., 1])
+
+
 def _gaussian_slope(pred: Array, target: Array, *, full: bool) -> Array:
-    mean, s = pred[..., 0], pred[..., 1]
-    u = _error(mean, target, -0.5 * s)
-    return np.stack([_error(mean, target, -s), 0.5 * (1 - u) * (1 + u)], -1)
+    u, slope = once(_standard, pred, target), np.empty_like(pred)
+    slope[..., 0] = _error(pred[..., 0], target, -pred[..., 1])
+    slope[..., 1] = 0.5 * (1 - u) * (1 + u)
+    return slope
 
 
 @loss(
@@ -270,9 +285,8 @@ def gaussian_nll(pred: Array, target: Array, *, full: Full = False) -> Array:
 
     Nix, Weigend 1994, doi:10.1109/ICNN.1994.374138.
     """
-    mean, s = pred[..., 0], pred[..., 1]
-    u, v = (_error(mean, target, -0.5 * s) for _ in range(2))  # equal, but each sends back its own half of the slope
-    value = 0.5 * s + 0.5 * u * v
+    u, v = (once(_standard, pred, target) for _ in range(2))  # recorded, each sends back its own half of the slope
+    value = 0.5 * pred[..., 1] + 0.5 * u * v
     return value + 0.5 * math.log(2 * math.pi) if full else value
 
 

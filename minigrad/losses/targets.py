@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -87,4 +86,5 @@ def of_difference(f: Callable[[Any], Any], pred: Any, target: Any) -> Any:
     array([5.e+307, 5.e-001])
     """
     r = pred - target
-    return np.where(np.abs(r) == math.inf, f(pred) - f(target), f(r))
+    large = np.isinf(r)
+    return np.where(large, f(pred) - f(target), f(r)) if large.any() else f(r)
