@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import csv
+import math
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import groupby, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -59,28 +60,31 @@ class Watch:
         name_of = {id(t): name for name, t in learned.items()} | layer_names(model)
         self.layers = list(dict.fromkeys(name_of.values()))
         self.steps: list[Array] = []
-        flats = [flat for flats in optimizer.flats for flat in flats]
-        owners = []
-        for flat in flats:
-            owners += [name_of.setdefault(id(p), f"parameter {i}") for i, p in enumerate(flat.params)]
-        self.layers += [name for name in dict.fromkeys(owners) if name not in self.layers]
-        self._belongs = np.array([[name == layer for layer in self.layers] for name in owners], float)
-        buffers = ([flat.grads for flat in flats], [flat.delta for flat in flats], [flat.data for flat in flats])
-        self._views = [b[part] for row in buffers for flat, b in zip(flats, row, strict=True) for part in flat.slices]
+        self._runs: list[tuple[int, Array]] = []  # columns of a book that belong to one layer, and its number
+        for flat in (flat for flats in optimizer.flats for flat in flats):
+            owners = [name_of.setdefault(id(p), f"parameter {i}") for i, p in enumerate(flat.params)]
+            self.layers += [name for name in dict.fromkeys(owners) if name not in self.layers]
+            for name, run in groupby(zip(owners, flat.slices, strict=True), lambda pair: pair[0]):
+                parts = [part for _, part in run]
+                self._runs.append((self.layers.index(name), flat.book[:, parts[0].start : parts[-1].stop]))
 
     def look(self) -> None:
         """Record what the step that was just taken had and did: squares of ‖g‖, ‖Δθ‖ and ‖θ‖ by layer."""
-        squares = np.array([v.dot(v) if v.size <= SHORT else square(v) for v in self._views], float)
-        if not np.isfinite(squares).all():  # a square may be too large for float32
-            squares[:] = [np.add.reduce(np.square(v, dtype=np.float64)) for v in self._views]
-        self.steps.append(squares.reshape(3, -1) @ self._belongs)
+        sizes = np.zeros((3, len(self.layers)))
+        for i, rows in self._runs:
+            sizes[:, i] += np.vecdot(rows, rows) if rows.shape[1] <= SHORT else squares(rows)
+        if not math.isfinite(sizes.sum()):  # a square may be too large for float32
+            sizes[:] = 0
+            for i, rows in self._runs:
+                sizes[:, i] += np.square(rows, dtype=np.float64).sum(1)
+        self.steps.append(sizes)
 
 
-def square(v: Array) -> float:
-    """‖v‖² of a long vector: by BLAS in pieces, and these added in float64."""
-    whole = v.size // SHORT * SHORT
-    rows, rest = v[:whole].reshape(-1, SHORT), v[whole:]
-    return float(np.vecdot(rows, rows).sum(dtype=np.float64)) + float(rest.dot(rest))
+def squares(rows: Array) -> Array:
+    """‖v‖² of long rows: by BLAS in pieces, and these added in float64."""
+    whole = rows.shape[1] // SHORT * SHORT
+    pieces, rest = rows[:, :whole].reshape(len(rows), -1, SHORT), rows[:, whole:]
+    return np.vecdot(pieces, pieces).sum(1, dtype=np.float64) + np.vecdot(rest, rest)
 
 
 def layer_names(model: Module) -> dict[int, str]:

@@ -17,7 +17,7 @@ from minigrad.engine.normal import density, distribution
 from minigrad.engine.op import Elementwise, elementwise, op
 from minigrad.engine.rules.reductions import rows_of, spread
 from minigrad.engine.shared import once
-from minigrad.engine.sums import ones, row_sum
+from minigrad.engine.sums import ones, row_sum, starts
 
 Array = Any
 
@@ -154,7 +154,7 @@ def _below(z: Array) -> tuple[Array, Array, Array, Array]:
     """
     rows = z.reshape(-1, z.shape[-1])
     top = rows.argmax(1)
-    top += np.arange(0, rows.size, rows.shape[1])
+    top += starts(rows.size, rows.shape[1])
     low = rows - rows.take(top)[:, None]
     e = np.exp(low)
     e.put(top, 0)
@@ -263,7 +263,8 @@ logsumexp = op(_logsumexp, name="logsumexp", z=_logsumexp_rule)
 def _labels(t: Array, k: int) -> Array:
     """Labels as a row; each is one of k classes, or a place in another row would be taken for its own."""
     t = t.reshape(-1)
-    if t.size and t.astype(np.uint64).max() >= k:  # −1 is the largest of all
+    u = t.astype(np.uint64)  # −1 is the largest of all
+    if u.size and u.item(u.argmax()) >= k:  # quicker than max()
         row = int(((t < 0) | (t >= k)).argmax())
         raise LabelError(
             f"softmax_residual: expected labels from 0 to {k - 1}, got {t[row]} in row {row}; number the classes from 0"
@@ -278,7 +279,7 @@ def _softmax_residual(z: Array, t: Array) -> Array:
     _, e, top, rest = once(_below, z)
     total = 1 + rest
     p = e / total
-    label = np.arange(0, p.size, p.shape[1]) + _labels(t, p.shape[1])
+    label = starts(p.size, p.shape[1]) + _labels(t, p.shape[1])
     p.put(label, np.where(label == top, (rest / -total)[:, 0], p.take(label) - 1))  # of the largest −Σ of the others
     return p.reshape(z.shape)
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import numpy as np
 
 from minigrad.engine.shared import once
+from minigrad.engine.sums import starts
 from minigrad.losses.loss import Loss, loss
 from minigrad.losses.parameters import Constraint, between, nonnegative, positive
 from minigrad.losses.registry import hookimpl
@@ -26,7 +27,7 @@ def _smoothed(target: Array, pred: Array, smoothing: float) -> Array:
     rows, classes = target, pred.shape[-1]
     if target.ndim < pred.ndim:
         rows = np.zeros(pred.shape, pred.dtype)
-        rows.put(np.arange(0, rows.size, classes) + target.reshape(-1), 1)
+        rows.put(starts(rows.size, classes) + target.reshape(-1), 1)
     return (1 - smoothing) * rows + smoothing / classes if smoothing else rows
 
 

@@ -25,10 +25,9 @@ if TYPE_CHECKING:
 
 Array = Any
 BLOCK = 1 << 17  # numbers that are worked on at once: a cache holds them, and malloc need not ask for them anew
-FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Call:
     """One call of a loss, with every argument checked: what is left is arithmetic.
 
@@ -125,20 +124,21 @@ class Call:
     def slope_to(self, out: Array, pred: Array, g: Array | None) -> None:
         """The closed form on one block; g is the gradient of each value, None for 1."""
         slope = self._asked("its closed form grad=", self.loss.grad, pred)
-        if getattr(slope, "shape", None) != pred.shape or slope.dtype not in FLOATS:
+        if getattr(slope, "shape", None) != pred.shape or slope.dtype.char not in "fd":
             raise self._broken(
                 "expected its closed form grad= to return floats of the shape of pred, "
                 f"{pred.shape}, got {kind_of(slope)}"
             )
-        share = self.share(out.dtype.type(1) if g is None else g, pred.ndim)
-        np.multiply(slope, share, out=out, casting="same_kind")
+        np.multiply(slope, self.share(g, pred.ndim), out)
 
-    def share(self, g: Array, ndim: int) -> Array:
-        """What the slope of each value is multiplied by, given the gradient g of the answer."""
-        share = g if self.weight is None else g * self.weight
+    def share(self, g: Array | None, ndim: int) -> Any:
+        """What the slope of each value is multiplied by, given the gradient g of the answer, None for 1."""
+        share = 1.0 if g is None else g
+        if self.weight is not None:
+            share = share * self.weight
         if self.divisor is not None:
             share = share / self.divisor
-        if share.ndim:
+        if isinstance(share, np.ndarray) and share.ndim:
             share = np.broadcast_to(share, self.batch).reshape(self.batch + (1,) * (ndim - len(self.batch)))
         return share
 

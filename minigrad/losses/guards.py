@@ -127,7 +127,7 @@ def check_pred(loss: Loss, pred: Array) -> None:
                 f"{loss}: expected log-probabilities ≤ 0, got {value:.4g} at {at.replace('column', 'class')}; for "
                 "scores use cross_entropy, for probabilities np.log(pred)"
             )
-    elif loss.pred == "logits" and pred.size and pred.min() == -np.inf:
+    elif loss.pred == "logits" and pred.size and pred.item(pred.argmin()) == -np.inf:
         if (empty := (pred == -np.inf).all(-1)).any():
             at, _ = first(empty, empty)
             raise DomainError(
@@ -255,7 +255,7 @@ def check_labels(loss: Loss, labels: Array, classes: int) -> None:
     """Labels are 0 … K−1."""
     if not labels.size:
         return
-    low, high = int(labels.min()), int(labels.max())
+    low, high = labels.item(labels.argmin()), labels.item(labels.argmax())  # quicker than min() and max()
     if low >= 0 and high < classes:
         return
     bad = (labels < 0) | (labels >= classes)

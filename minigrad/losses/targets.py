@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from minigrad.engine.errors import DTypeError
+from minigrad.engine.sums import starts
 from minigrad.engine.tensor import Tensor, frozen
 from minigrad.losses.guards import check_labels
 from minigrad.losses.kinds import PRED
@@ -67,7 +68,7 @@ def pick(v: Any, target: Any) -> Any:
     target = target if isinstance(target, (Tensor, np.ndarray)) else np.asarray(target)
     if target.ndim == v.ndim:
         return np.sum(target * np.where(target == 0, 0, v), -1)
-    return v.take(np.arange(0, v.size, v.shape[-1]) + target.reshape(-1)).reshape(target.shape)
+    return v.take(starts(v.size, v.shape[-1]) + target.reshape(-1)).reshape(target.shape)
 
 
 def of_difference(f: Callable[[Any], Any], pred: Any, target: Any) -> Any:

@@ -16,12 +16,13 @@ BLOCK = 1 << 14  # entries that are updated at once: values, gradients and state
 
 
 class Flat:
-    """Parameters of one dtype in one buffer, with gradients, state and the last update beside it.
+    """Parameters of one dtype in one buffer, with gradients, the last update and state beside it.
 
     Attributes:
         params: the tensors; their arrays are views of `data`.
         slices: where each of them lies in every buffer.
-        data, grads, delta: values, gradients, and what the last step took away.
+        book: (3, entries): gradients, what the last step took away, and values.
+        grads, delta, data: its rows.
         state: further buffers, by name, that an update rule keeps.
         steps: how often each parameter was updated.
     """
@@ -30,15 +31,15 @@ class Flat:
         self.params = params
         ends = np.cumsum([p.size for p in params]).tolist()
         self.slices = [slice(end - p.size, end) for p, end in zip(params, ends, strict=True)]
-        self.data = np.empty(ends[-1], params[0].dtype)
-        self.grads, self.delta = np.zeros_like(self.data), np.zeros_like(self.data)
+        self.book = np.zeros((3, ends[-1]), params[0].dtype)
+        self.grads, self.delta, self.data = self.book
         self.state = {name: np.zeros_like(self.data) for name in state}
         self.steps = [0] * len(params)
 
     def adopt(self) -> None:
         """Make each parameter a view of the buffer, if it is none (any more)."""
         for p, part in zip(self.params, self.slices, strict=True):
-            if p._data.base is not self.data:
+            if p._data.base is not self.book:
                 view = self.data[part].reshape(p.shape)
                 np.copyto(view, p._data)
                 p._data = view
