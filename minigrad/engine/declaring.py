@@ -74,10 +74,15 @@ def _names_of(rule: Callable[..., Any]) -> tuple[str, ...]:
     return code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
 
 
-def keeps_of(needs: tuple[str, ...], args: tuple[str, ...]) -> list[tuple[str, int]]:
-    """What a node keeps for a rule, and of which argument it is the value or the shape (none, for the result)."""
-    places = {name: i for i, arg in enumerate(args) for name in (f"{arg}_shape", arg)}
-    return [(need, places.get(need, -1)) for need in needs if need != "g"]
+def keeps_of(op: Op, recorded: list[str]) -> list[tuple[str, int, bool]]:
+    """What a node keeps for the rules of these arguments: a name, the place of the argument, whether it is its shape.
+
+    The result has the place −1. Where a reference is differentiated instead of the rules, it needs every argument.
+    """
+    places = {name: i for i, arg in enumerate(op.args) for name in (f"{arg}_shape", arg)} | {"out": -1}
+    needs = [need for arg in recorded for need in op.needs[arg] if need != "g"]
+    needs += op.args if op.reference is not None else ()
+    return [(need, places[need], need not in (*op.args, "out")) for need in dict.fromkeys(needs)]
 
 
 def wrong_part(op: Op, arg: str, part: Any, shape: Shape) -> GradientError:

@@ -44,7 +44,7 @@ class Op:
         self.rules = rules
         self.safe = next((i for i, arg in enumerate(self.args) if arg in guards.REFUSED), len(self.args))
         self.needs = {arg: declaring.needs_of(rule, arg, self) for arg, rule in rules.items() if rule is not None}
-        self.keeps = {arg: declaring.keeps_of(needs, self.args) for arg, needs in self.needs.items()}
+        self.keeps: dict[int, list[tuple[str, int, bool]]] = {}  # by which inputs are recorded, as binary digits
         self.constant = [i for i, arg in enumerate(self.args) if arg not in self.needs]
         self.is_ufunc = isinstance(forward, np.ufunc)
 
@@ -56,7 +56,7 @@ class Op:
         count = len(args)
         if kwargs or count > self.safe:
             guards.check_arguments(self, args, kwargs)
-        if kwargs or self.defaults:
+        if count < len(self.args):
             args = self._completed(args, kwargs)
         values, edges, tensors, inner = [], [], False, ()
         for arg in args:
@@ -114,22 +114,19 @@ class Op:
             if edges[i] is not None:
                 guards.check_constant(self, self.args[i])
                 edges[i] = None
-        saved: dict[str, Any] = {}
-        for arg, edge in zip(self.args, edges):
-            if edge is not None:
-                for need, i in self.keeps[arg]:
-                    if need == "out":
-                        saved[need] = out
-                    elif need == self.args[i]:
-                        saved[need] = kept(values[i], edges[i])
-                    else:
-                        saved[need] = shape_of(values[i])
-        if self.reference is not None:
-            saved.update({arg: kept(value, edge) for arg, value, edge in zip(self.args, values, edges)})
-        if self.constant and not any(edges):
+        which = 0
+        for edge in edges:
+            which = 2 * which + (edge is not None)
+        if not which:
             return wrap(out, None)
         if out.dtype.kind != "f":
             raise declaring.no_floats(self, out)
+        if which not in self.keeps:
+            recorded = [arg for arg, edge in zip(self.args, edges) if edge is not None]
+            self.keeps[which] = declaring.keeps_of(self, recorded)
+        saved: dict[str, Any] = {}
+        for need, i, is_shape in self.keeps[which]:
+            saved[need] = out if i < 0 else shape_of(values[i]) if is_shape else kept(values[i], edges[i])
         return wrap(out, Node(self, tuple(edges), saved, out.shape, out.dtype))
 
     def gradients(self, node: Node, g: Gradient, create_graph: bool) -> list[tuple[Edge, Gradient]]:
@@ -146,11 +143,13 @@ class Op:
         for arg, edge in zip(self.args, node.edges):
             if edge is None:
                 continue
-            if arg in saved:
+            if arg in saved and (type(edge) is not Node or (edge.op is not None and edge.op.view)):
                 self._check_fresh(node, arg, edge)
             try:
                 part = self.apply(arg, g, saved)
-                if isinstance(edge, tuple):  # the argument is a sequence, and so is what its rule returns
+                if type(part) is np.ndarray and part.dtype is edge.dtype and part.shape == edge.shape:
+                    found.append((edge, part))
+                elif isinstance(edge, tuple):  # the argument is a sequence, and so is what its rule returns
                     pieces = zip(edge, part, strict=True)
                     found += [(one, self.fit(piece, one, arg, node)) for one, piece in pieces if one is not None]
                 else:
