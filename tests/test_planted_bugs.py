@@ -240,7 +240,7 @@ BUGS = [
     Bug(
         "sigmoid overflows",
         "engine/fused.py",
-        ("    e = np.exp(-np.abs(x))\n    return np.where(x >= 0, 1, e) / (1 + e)"),
+        ("    e = once(_tail, x)\n    return np.maximum(e, x >= 0) / (1 + e)"),
         "    return 1 / (1 + np.exp(-x))",
         "tests/losses/test_tails.py::test_no_value_and_no_slope_is_wrong_from_the_smallest_number_to_the_largest[focal-float64]",
     ),

@@ -164,22 +164,22 @@ def _below(z: Array) -> tuple[Array, Array, Array, Array]:
 
 
 def _sums(rows: Array) -> Array:
-    """The sum of each row, as a column: of short rows by BLAS, three times as fast, of long ones in pairs."""
+    """The sum of each row: of short rows by BLAS, three times as fast, of long ones in pairs."""
     if rows.shape[1] > 128:
-        return np.add.reduce(rows, 1, keepdims=True)
-    return rows.dot(ones(rows.shape[1], rows.dtype))[:, None]
+        return np.add.reduce(rows, 1)
+    return rows.dot(ones(rows.shape[1], rows.dtype))
 
 
 def _log_softmax(z: Array) -> Array:
     low, _, _, rest = once(_below, z)
-    return (low - np.log1p(rest)).reshape(z.shape)
+    return (low - np.log1p(rest)[:, None]).reshape(z.shape)
 
 
 def _chances(z: Array) -> tuple[Array, Array]:
     """Softmax p and 1 − p, both to full relative accuracy."""
     _, e, top, rest = once(_below, z)
     total = 1 + rest
-    p = e / total
+    p = e / total[:, None]
     q = 1 - p  # the others have p ≤ ½
     q.put(top, rest / total)
     return p.reshape(z.shape), q.reshape(z.shape)
@@ -242,7 +242,7 @@ def _logsumexp(z: Array, axis: Any = -1, keepdims: bool = False) -> Array:
         rows = np.full((len(rows), 1), -np.inf, z.dtype)  # the sum of nothing is 0
     top = rows.max(1)
     _, _, _, rest = once(_below, rows)
-    out = np.where(np.abs(top) == np.inf, top, top + np.log1p(rest[:, 0]))
+    out = np.where(np.abs(top) == np.inf, top, top + np.log1p(rest))
     kept = [1 if i in axes else side for i, side in enumerate(z.shape) if keepdims or i not in axes]
     return out.reshape(kept)
 
@@ -260,8 +260,8 @@ logsumexp = op(_logsumexp, name="logsumexp", z=_logsumexp_rule)
 """ln Σ e^z along the last axis, or along those that `axis` says (None: all); −inf with slope 0 for −inf only."""
 
 
-def _labels(t: Array, k: int) -> Array:
-    """Labels as a row; each is one of k classes, or a place in another row would be taken for its own."""
+def _places(t: Array, k: int) -> Array:
+    """Where in rows of k entries the labels point; each is one of k classes, or it would point to another row."""
     t = t.reshape(-1)
     u = t.astype(np.uint64)  # −1 is the largest of all
     if u.size and u.item(u.argmax()) >= k:  # quicker than max()
@@ -269,7 +269,7 @@ def _labels(t: Array, k: int) -> Array:
         raise LabelError(
             f"softmax_residual: expected labels from 0 to {k - 1}, got {t[row]} in row {row}; number the classes from 0"
         )
-    return t
+    return starts(t.size * k, k) + t
 
 
 def _softmax_residual(z: Array, t: Array) -> Array:
@@ -277,10 +277,10 @@ def _softmax_residual(z: Array, t: Array) -> Array:
         p, q = _chances(z)
         return p * _others(t) - t * q
     _, e, top, rest = once(_below, z)
-    total = 1 + rest
-    p = e / total
-    label = starts(p.size, p.shape[1]) + _labels(t, p.shape[1])
-    p.put(label, np.where(label == top, (rest / -total)[:, 0], p.take(label) - 1))  # of the largest −Σ of the others
+    total, place = 1 + rest, once(_places, t, z.shape[-1])
+    p = e / total[:, None]
+    others = np.where(place == top, rest, total - e.take(place))
+    p.put(place, others / -total)  # p − 1
     return p.reshape(z.shape)
 
 
@@ -303,3 +303,21 @@ softmax_residual = op(
     reference=_residual_reference,
 )
 """(Σt)·p − t with p = softmax(z), for rows t or labels t: the slope of cross-entropy, without cancellation."""
+
+
+def _surprise(z: Array, t: Array) -> Array:
+    low, _, _, rest = once(_below, z)
+    return (np.log1p(rest) - low.take(once(_places, t, z.shape[-1]))).reshape(t.shape)
+
+
+def _surprise_reference(z: Any, t: Any) -> Any:
+    return -np.sum(np.where(np.arange(z.shape[-1]) == t[..., None], _log_softmax_reference(z), 0), -1)
+
+
+surprise = op(
+    _surprise,
+    name="surprise",
+    z=lambda g, z, t: g[..., None] * softmax_residual(z, t),
+    reference=_surprise_reference,
+)
+"""−ln softmax(z) at the labels t, without the other classes: what cross-entropy is for labels."""

@@ -18,13 +18,12 @@ def once(function: Callable[..., Any], *args: Any) -> Any:
     Only constants and arrays that nobody can write to are known again, by identity.
     """
     known = results.get()
-    if known is None or not all(map(_is_fixed, args)):
+    if known is None:
         return function(*args)
+    for value in args:
+        if value.flags.writeable if type(value) is np.ndarray else type(value) not in CONSTANTS:
+            return function(*args)
     key = (function, *map(id, args))
     if key not in known:
         known[key] = function(*args), args  # with the arguments: nothing else can have their ids meanwhile
     return known[key][0]
-
-
-def _is_fixed(value: Any) -> bool:
-    return not value.flags.writeable if type(value) is np.ndarray else type(value) in CONSTANTS

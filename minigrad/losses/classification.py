@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import numpy as np
 
+from minigrad.engine.fused import surprise
 from minigrad.engine.shared import once
 from minigrad.engine.sums import starts
 from minigrad.losses.loss import Loss, loss
@@ -68,6 +69,8 @@ def cross_entropy(pred: Array, target: Array, *, label_smoothing: Smoothing = 0.
 
     Bridle 1990, doi:10.1007/978-3-642-76153-9_28; smoothing: Szegedy 2016, doi:10.1109/CVPR.2016.308.
     """
+    if target.ndim < pred.ndim and not label_smoothing:
+        return surprise(pred, target)
     return _surprise(log_softmax(pred), target, label_smoothing)
 
 

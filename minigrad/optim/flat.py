@@ -12,7 +12,7 @@ from minigrad.engine.graph import now
 from minigrad.engine.tensor import Tensor
 
 Array = Any
-BLOCK = 1 << 14  # entries that are updated at once: values, gradients and state of so many stay in a cache
+BLOCK = 1 << 17  # entries that are updated at once: fewer calls weigh more than the nearest cache, a last cache less
 
 
 class Flat:

@@ -3,6 +3,7 @@
 import numpy as np
 
 from minigrad import ops
+from minigrad.engine.fused import surprise
 
 RNG = np.random.default_rng(0)
 SHAPES = [(), (0,), (1,), (3,), (2, 3), (2, 1, 3), (2, 0)]
@@ -227,6 +228,7 @@ CALLS = {
         (ops.softmax_residual, 2 * SIGNED, A), (lambda z: ops.softmax_residual(z, np.array([2, 0])), 2 * SIGNED),
         (lambda z: ops.softmax_residual(z, np.array([[0, 1, 3], [2, 0, 0]])), CUBE),
     ],
+    surprise: [(lambda z: surprise(z, np.array([2, 0])), 2 * SIGNED), (lambda z: surprise(z, np.array([[0, 1, 3], [2, 0, 0]])), CUBE)],
     ops.linear: [
         (ops.linear, A, between(-1, 1, 3, 4), between(-1, 1, 4)), (ops.linear, A, between(-1, 1, 3, 4)),
         (ops.linear, CUBE, between(-1, 1, 4, 2), between(-1, 1, 2)), (lambda w, b: ops.linear(A, w, b), between(-1, 1, 3, 4), between(-1, 1, 4)),
