@@ -74,7 +74,7 @@ def _scaled(v: Array) -> tuple[Array, Array]:
 def _is_moderate(norms: Array) -> bool:
     """Whether the squares of norms are neither too large for a float nor so small that parts of them vanished."""
     limits = np.finfo(norms.dtype)
-    return bool(((norms > limits.tiny**0.5 / limits.eps) & (norms < limits.max**0.5 / 2)).all())
+    return not ((norms < limits.tiny**0.5 / limits.eps) | (norms > limits.max**0.5 / 2)).any()
 
 
 def _norm(v: Array, p: float) -> Array:
