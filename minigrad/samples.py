@@ -24,7 +24,7 @@ from minigrad.metrics import Metric
 from minigrad.nn import Module
 
 Array = Any
-CHUNK = 4096  # rows of a forward pass that records nothing
+CHUNK = 1024  # rows of a forward pass that records nothing
 
 
 class Samples:

@@ -41,17 +41,8 @@ def value_and_grad(f: Function, wrt: Wrt = 0) -> Callable[..., tuple[Any, Any]]:
     @wraps(f)
     def differentiated(*args: Any, **kwargs: Any) -> tuple[Any, Any]:
         call = _Call("grad", f, wrt, args, kwargs)
-        if len(call.outs) != 1 or call.outs[0] is not call.value:
-            raise TypeError(
-                f"grad: expected {name_of(f)} to return a Tensor, got {type(call.value).__name__}; return one number"
-            )
-        if call.value.size != 1:
-            raise ShapeError(
-                f"grad: expected {name_of(f)} to return a single number, got shape {call.value.shape}; "
-                "use .sum() or .mean()"
-            )
-        (seed,) = call.ones()
-        slopes = _sent_back(call.outs, [seed], call.starts, call.nested, keep=call.nested)
+        call.check_single()
+        slopes = _sent_back(call.outs, call.ones(), call.starts, call.nested, keep=call.nested)
         return _given(call.value, call.nested), _given(call.form(slopes), call.nested)
 
     return differentiated
@@ -107,15 +98,9 @@ def jvp(f: Function, wrt: Wrt = 0) -> Callable[..., tuple[Any, Function]]:
         def along(v: Any) -> Any:
             directions = _like("jvp: expected a direction", v, call.starts)
             seeds = [alias(seed) for seed in call.ones()]
-            token = recording.set(True)
-            try:
-                slopes = _sent_back(call.outs, seeds, call.starts, create_graph=True)
-                total = sum((slope * direction).sum() for slope, direction in zip(slopes, directions))
-            finally:
-                recording.reset(token)
-            one = wrap(np.ones(total.shape, total.dtype), None)
+            slopes = _sent_back(call.outs, seeds, call.starts, create_graph=True)
             nested = call.nested or _recorded(directions)
-            return _given(call.shape_of_value(_sent_back([total], [one], seeds, nested)), nested)
+            return _given(call.shape_of_value(_turned(slopes, directions, seeds, nested)), nested)
 
         return _given(call.value, call.nested), along
 
@@ -140,8 +125,26 @@ def hessian(f: Function, wrt: Wrt = 0) -> Function:
 
 
 def hvp(f: Function, wrt: Wrt = 0) -> Callable[..., tuple[Any, Function]]:
-    """The function that returns f's gradient and `along`: along(v) is H·v, how the gradient changes in direction v."""
-    return jvp(grad(f, wrt), wrt)
+    """The function that returns f's gradient and `along`: along(v) is H·v, how the gradient changes in direction v.
+
+    H is symmetric, and so H·v is the gradient of ⟨∇f, v⟩: a pass back through the pass back.
+    """
+    check(f, "hvp", wrt)
+
+    @wraps(f)
+    def curved(*args: Any, **kwargs: Any) -> tuple[Any, Function]:
+        call = _Call("hvp", f, wrt, args, kwargs)
+        call.check_single()
+        slopes = _sent_back(call.outs, call.ones(), call.starts, create_graph=True)
+
+        def along(v: Any) -> Any:
+            directions = _like("hvp: expected a direction", v, call.starts)
+            nested = call.nested or _recorded(directions)
+            return _given(call.form(_turned(slopes, directions, call.starts, nested)), nested)
+
+        return _given(call.form(slopes), call.nested), along
+
+    return curved
 
 
 class _Call:
@@ -154,6 +157,7 @@ class _Call:
     """
 
     def __init__(self, name: str, f: Function, wrt: Wrt, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        self.name, self.of = name, name_of(f)
         given: dict[Any, Any] = {**dict(enumerate(args)), **kwargs}
         at = places(f, name, wrt, given)
         chosen = [given[place] for place in at]
@@ -171,10 +175,23 @@ class _Call:
         for out in self.outs:
             if not isinstance(out, Tensor):
                 raise TypeError(
-                    f"{name}: expected {name_of(f)} to return a Tensor, got {type(out).__name__}; compute with its "
+                    f"{name}: expected {self.of} to return a Tensor, got {type(out).__name__}; compute with its "
                     "argument"
                 )
         self.nested = bool(recording.get()) and (tensors or _older_than(self.starts, self.outs))
+
+    def check_single(self) -> None:
+        """Refuse anything but a single number as the value."""
+        if len(self.outs) != 1 or self.outs[0] is not self.value:
+            raise TypeError(
+                f"{self.name}: expected {self.of} to return a Tensor, got {type(self.value).__name__}; "
+                "return one number"
+            )
+        if self.value.size != 1:
+            raise ShapeError(
+                f"{self.name}: expected {self.of} to return a single number, got shape {self.value.shape}; "
+                "use .sum() or .mean()"
+            )
 
     def ones(self) -> list[Tensor]:
         """A seed for each result."""
@@ -208,6 +225,16 @@ def _sent_back(
         part if isinstance(part, Tensor) else wrap(np.array(zero if part is None else part), None)
         for part, zero in zip(found, zeros)
     ]
+
+
+def _turned(slopes: list[Tensor], directions: list[Tensor], starts: list[Tensor], create_graph: bool) -> list[Any]:
+    """The gradient of ⟨slopes, directions⟩ by the starts: of what was itself a pass back."""
+    token = recording.set(True)
+    try:
+        total: Any = sum((slope * direction).sum() for slope, direction in zip(slopes, directions))
+    finally:
+        recording.reset(token)
+    return _sent_back([total], [wrap(np.ones(total.shape, total.dtype), None)], starts, create_graph)
 
 
 def _rows(out: Tensor, call: _Call) -> list[Any]:

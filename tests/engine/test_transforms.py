@@ -277,6 +277,20 @@ class TestJacobianAndHessian:
         assert slope == pytest.approx(grad(f)(X))
         assert along(V).ravel() == pytest.approx(h @ V.ravel(), rel=1e-11, abs=1e-13)
 
+    def test_hvp_of_two_arguments_mixes_them_and_is_0_where_nothing_curves(self):
+        slope, along = hvp(lambda a, b: (a * a * b).sum(), wrt=(0, 1))(X, V)
+        assert slope[0] == pytest.approx(2 * X * V)
+        assert slope[1] == pytest.approx(X * X)
+        da, db = along((V, X))
+        assert da == pytest.approx(2 * V * V + 2 * X * X)
+        assert db == pytest.approx(2 * X * V)
+        assert not hvp(lambda x: (3 * x).sum())(X)[1](V).any()
+
+    def test_hvp_can_be_differentiated_in_its_point_and_in_its_direction(self):
+        third = grad(lambda x: (hvp(cubes)(x)[1](V) * V).sum())(X)
+        assert third == pytest.approx(6 * V * V)
+        assert grad(lambda v: (hvp(cubes)(X)[1](v) * V).sum())(V) == pytest.approx(6 * X * V)
+
     def test_the_third_derivative_is_the_jacobian_of_the_second(self):
         t = jacobian(hessian(cubes))(np.array([1.0, 2.0]))
         assert t.shape == (2, 2, 2)
