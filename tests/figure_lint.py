@@ -100,7 +100,7 @@ def hidden_twin(text, seen):
 
 
 def box(text):
-    return text.get_window_extent(text.figure.canvas.get_renderer())
+    return text.get_window_extent()
 
 
 def words(text):
