@@ -16,7 +16,7 @@ PACKS = sorted(path.parent for path in Path("plugins").glob("*/pyproject.toml"))
 def oldest(session):
     """Each dependency at its lower bound."""
     bounds = [dependency.partition(",")[0].replace(">=", "==") for dependency in PROJECT["dependencies"]]
-    # matplotlib 3.8 calls names that pyparsing 3.3 deprecates, and warnings are errors here.
+    # matplotlib 3.9 calls names that pyparsing 3.3 deprecates, and warnings are errors here.
     tested(session, *bounds, "pyparsing<3.3")
 
 

@@ -80,7 +80,9 @@ def value_of(loss: Loss, pred: Any, target: Any, weight: Any) -> Any:
 def pair(where: str, name: str, data: Any) -> tuple[Any, Any]:
     """(X, y), or an error that says so."""
     if not isinstance(data, (tuple, list)) or len(data) != 2:
-        raise TypeError(f"{where}: expected {name} as a pair (X, y), got {type(data).__name__}; write (X, y)")
+        form = "(model, (X, y), …)" if where in ("fit", "evaluate") and name != "validation" else f"(…, {name}=(X, y))"
+        got = f"a {type(data).__name__} of {len(data)}" if isinstance(data, (tuple, list)) else type(data).__name__
+        raise TypeError(f"{where}: expected {name} as a pair (X, y), got {got}; write {where}{form}")
     return data[0], data[1]
 
 
@@ -96,11 +98,16 @@ def held_out(where: str, validation: Any, n: int) -> int:
     if validation is None or isinstance(validation, (tuple, list)):
         return 0
     if isinstance(validation, bool) or not isinstance(validation, (int, float, np.floating)):
-        raise TypeError(f"{where}: expected validation as a share or (X, y), got {validation!r:.60}; say 0.2")
+        got = repr(validation) if isinstance(validation, str) else type(validation).__name__
+        raise TypeError(
+            f"{where}: expected validation as a share or a pair (X, y), got {got:.60}; say validation=0.2, or "
+            "validation=(X, y)"
+        )
     count = round(validation * n) if 0 < validation < 1 else 0
     if not 0 < count < n:
         raise ValueError(
-            f"{where}: expected validation in (0, 1), a share that leaves rows on both sides, got {validation} of {n}"
+            f"{where}: expected validation in (0, 1), a share that leaves rows on both sides, got {validation} of {n} "
+            "rows; say validation=0.2"
         )
     return count
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, Executor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +25,8 @@ from minigrad.journal import Journal, fingerprint
 from minigrad.losses import Loss, align
 from minigrad.losses.constant import constant
 from minigrad.losses.kinds import CLASSES, PRED
-from minigrad.nn import MLP
+from minigrad.nn import MLP, Module, asked
+from minigrad.samples import pair
 from minigrad.training import evaluate, fit
 
 LRS = (1e-3, 3e-3, 1e-2, 3e-2, 1e-1)
@@ -49,6 +50,7 @@ class Task:
     options: dict[str, Any]
 
 
+@asked("compare(['mse', 'mae'], (X, y))")
 def compare(
     losses: Sequence[str | Loss],
     data: Any,
@@ -97,6 +99,13 @@ def compare(
         TypeError: a loss or a model that cannot travel to another process, or is not found there.
         CheckpointError: `resume` is the file of another study.
     """
+    if isinstance(losses, (str, Loss)):
+        raise TypeError(f"compare: expected losses as a list, got {losses!r:.60} alone; write [{losses!r:.60}]")
+    if isinstance(model, Module):
+        raise TypeError(
+            f"compare: expected model as layer sizes or a function of rng, got {type(model).__name__}; each run needs "
+            "a new one: model=(64, 64, 10), or lambda rng: MLP(64, 64, 10, rng=rng)"
+        )
     chosen = [registry.get(loss) for loss in losses]
     names = [str(loss) for loss in chosen]
     numbers = list(range(seeds)) if isinstance(seeds, int) else list(seeds)
@@ -138,12 +147,15 @@ def _check(names: list[str], seeds: list[int], lrs: Sequence[float], corrupt: fl
         )
     if not seeds:
         raise ValueError("compare: expected at least one seed, got none; 6 are the least that can show a difference")
-    if not lrs or not all(isinstance(lr, (int, float)) and 0 < lr < math.inf for lr in lrs):
-        raise ValueError(f"compare: expected learning rates > 0, got {list(lrs)}")
+    rates = tuple(lrs) if isinstance(lrs, Iterable) else ()
+    if not rates or not all(isinstance(lr, (int, float)) and 0 < lr < math.inf for lr in rates):
+        raise ValueError(f"compare: expected lrs, learning rates > 0, got {lrs!r:.60}; say lrs=(0.001, 0.01)")
     if not 0 <= corrupt < 1:
         raise ValueError(f"compare: expected corrupt in [0, 1), the share of targets to move, got {corrupt}")
     if executor is not None and not isinstance(executor, Executor):
-        raise TypeError(f"compare: expected a concurrent.futures.Executor, got {executor!r:.60}")
+        raise TypeError(
+            f"compare: expected a concurrent.futures.Executor, got {executor!r:.60}; give ProcessPoolExecutor(2)"
+        )
 
 
 def _loaded(data: Any) -> Any:
@@ -151,7 +163,7 @@ def _loaded(data: Any) -> Any:
     if isinstance(data, str):
         datasets.load(data, rng=0)
         return data
-    X, y = data
+    X, y = pair("compare", "data", data)
     return np.asarray(X), np.asarray(y)
 
 

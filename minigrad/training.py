@@ -24,7 +24,7 @@ from minigrad.engine.errors import DomainError, GradientError, PluginError
 from minigrad.history import History, Row, Watch
 from minigrad.losses import Loss
 from minigrad.metrics import Metric
-from minigrad.nn import Module, generator, known
+from minigrad.nn import Module, asked, generator, known
 from minigrad.optim import OPTIMIZERS, Optimizer, Schedule
 from minigrad.planned import Planner
 from minigrad.preflight import preflight
@@ -35,6 +35,7 @@ from minigrad.samples import Samples, held_out, metrics_of, modes_of, pair, set_
 Array = Any
 
 
+@asked("fit(model, (X, y), loss='mse')")
 def fit(
     model: Module,
     train: tuple[Any, Any],
@@ -103,6 +104,7 @@ def fit(
     return preflight(model, run.loss, run.train, run.batch_size) if dry_run else run.run(progress)
 
 
+@asked("evaluate(model, (X, y), loss='mse')")
 def evaluate(
     model: Module,
     data: tuple[Any, Any],
@@ -276,7 +278,7 @@ class Training:
             warnings.warn(
                 f'fit: reduction="sum" multiplies the gradient by n = {n}: lr {lr:g} acts like {lr * n:g}; use '
                 f'reduction="mean", or lr / {n}',
-                stacklevel=6,
+                stacklevel=7,
             )
 
     def _check_reached(self) -> None:
@@ -301,11 +303,12 @@ class Training:
         self.model.load_state_dict({name: array for name, array in self.best.items() if name not in learned})
         kept = f"best weights of epoch {history.best.epoch}" if history.rows else "the initial weights"
         if history.stopped == "interrupted":
-            warnings.warn(f"fit: interrupted after {len(history.rows)} epochs, {kept} restored", stacklevel=4)
+            warnings.warn(f"fit: interrupted after {len(history.rows)} epochs, {kept} restored", stacklevel=5)
         elif history.stopped.startswith("loss"):
             history.finite = False
             found = f". The first value that is not finite: {history.culprit}" if history.culprit else ""
-            warnings.warn(f"fit: {history.stopped}, {kept} restored{found}", RuntimeWarning, stacklevel=4)
+            found += ". A smaller lr may help" if self.step or self.epoch else ""
+            warnings.warn(f"fit: {history.stopped}, {kept} restored{found}", RuntimeWarning, stacklevel=5)
 
 
 # --- what comes in ----------------------------------------------------------------------------------------------------
@@ -325,6 +328,11 @@ def _optimizer(where: str, optimizer: Any, lr: Any, model: Module) -> Optimizer:
         if lr is not None:
             raise ValueError(f"{where}: expected no lr beside an optimizer object, got {lr}; give it to the optimizer")
         return optimizer
+    if isinstance(optimizer, type):
+        name = optimizer.__name__
+        raise TypeError(
+            f"{where}: expected an optimizer by name or made, got the class {name}; write {name}(model.parameters())"
+        )
     make: Callable[..., Optimizer] = known(where, "optimizer", optimizer, OPTIMIZERS)
     if not model.parameters():
         raise ValueError(f"{where}: expected a model with parameters to learn, got none in {type(model).__name__}")

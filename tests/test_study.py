@@ -220,6 +220,12 @@ class TestCompare:
         [
             ((["mse", "mse"], "diabetes"), ValueError, "expected different losses, got mse twice"),
             (([], "diabetes"), ValueError, "expected at least one loss, got none"),
+            (("mse", "diabetes"), TypeError, r"expected losses as a list, got 'mse' alone; write \['mse'\]"),
+            (
+                (["mse"], X),
+                TypeError,
+                r"expected data as a pair \(X, y\), got ndarray; write compare\(…, data=\(X, y\)\)",
+            ),
             (
                 (["cross_entropy"], (X, Y)),
                 LabelError,
@@ -246,7 +252,18 @@ class TestCompare:
         ("option", "error", "text"),
         [
             ({"seeds": 0}, ValueError, "expected at least one seed"),
-            ({"lrs": (0.1, -1)}, ValueError, "expected learning rates > 0"),
+            (
+                {"lrs": (0.1, -1)},
+                ValueError,
+                r"expected lrs, learning rates > 0, got \(0.1, -1\); say lrs=\(0.001, 0.01\)",
+            ),
+            ({"lrs": 0.1}, ValueError, "expected lrs, learning rates > 0, got 0.1; say"),
+            (
+                {"model": MLP(10, 1)},
+                TypeError,
+                r"got MLP; each run needs a new one: model=\(64, 64, 10\), or lambda rng",
+            ),
+            ({"executor": 4}, TypeError, "got 4; give ProcessPoolExecutor"),
             ({"corrupt": 1.5}, ValueError, r"expected corrupt in \[0, 1\)"),
             ({"executor": 3}, TypeError, r"expected a concurrent.futures.Executor, got 3"),
             ({"metric": "acuracy"}, ValueError, "did you mean 'accuracy'"),

@@ -55,7 +55,8 @@ def save(
         OSError: the file system refuses. The old file is as it was.
     """
     if not isinstance(model, (Module, Mapping)):
-        raise TypeError(f"save: expected a Module, or arrays by name, got {type(model).__name__}; write {{'w': array}}")
+        cure = "write save(path, model)" if isinstance(model, (str, os.PathLike)) else "write {'w': array}"
+        raise TypeError(f"save: expected a Module, or arrays by name, got {type(model).__name__}; {cure}")
     try:
         disk.write(path, _packed(model, best, optimizer, loss, rng, epoch, step, run))
     except (Refused, RecursionError) as error:
@@ -81,7 +82,7 @@ def load(path: disk.Path, model: Module | None = None) -> Checkpoint:
             f"load: expected a whole checkpoint, got {where!r}: {error}; save it again, or take another file"
         ) from error
     except OSError as error:
-        raise OSError(error.errno, error.strerror, where) from error
+        raise OSError(error.errno, error.strerror, where) from None
     if model is not None:
         model.load_state_dict(found.last if found.best is None else found.best)
     return found

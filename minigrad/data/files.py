@@ -15,8 +15,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minigrad.engine.errors import DomainError, ShapeError
+from minigrad.nn.arguments import asked
 
 Array = Any
+MISSING = {"", "na", "n/a", "none", "null", "?", "-"}  # what stands in files where there is no number
 INTEGER = re.compile(r"[+-]?\d{1,18}", re.ASCII)  # at most 18 digits: what int64 holds
 
 
@@ -29,6 +31,7 @@ class Column(NamedTuple):
     lines: Sequence[int]
 
 
+@asked("data.read('prices.csv', target='price')")
 def read(path: str | Path, *, target: str, drop: Sequence[str] = ()) -> tuple[Array, Array]:
     """Read a CSV file whose first line names the columns.
 
@@ -74,7 +77,8 @@ def _table(where: str, path: Path) -> tuple[list[str], list[list[str]], list[int
     except csv.Error as error:
         raise ValueError(f"{where}: expected CSV, got {error} in line {reader.line_num}; mend the line") from None
     if len(table) < 2:
-        raise ShapeError(f"{where}: expected a header line and rows, got {len(table)} lines; add what is missing")
+        got = "nothing" if not table else "one line"
+        raise ShapeError(f"{where}: expected a header line and rows, got {got}; add what is missing")
     rows, lines = zip(*table, strict=True)
     return rows[0], list(rows[1:]), list(lines[1:])
 
@@ -98,8 +102,10 @@ def _check_header(where: str, header: list[str], target: str, drop: Sequence[str
         )
     for wanted in (target, *drop):
         if wanted not in header:
-            near = difflib.get_close_matches(wanted, header, 1)
+            near = difflib.get_close_matches(str(wanted), header, 1)
             hint = f"did you mean {near[0]!r}?" if near else "name one of them"
+            if all(map(_is_number, header)):
+                hint = "the first line is to name the columns"
             if len(header) == 1 and (other := next((mark for mark in ";\t|" if mark in header[0]), "")):
                 hint = f"its cells are parted by {other!r}: save it with commas"
             there = ", ".join(map(repr, header[:12])) + (f" and {len(header) - 12} more" if len(header) > 12 else "")
@@ -110,12 +116,15 @@ def _numbers(column: Column) -> Array:
     """A column of finite numbers."""
     values = np.empty(len(column.cells))
     for i, cell in enumerate(column.cells):
-        if not cell:
-            raise _empty(column, i)
+        if cell.lower() in MISSING:
+            raise _missing(column, i)
         if not _is_number(cell):
+            cure = f"encode text as numbers, or leave the column out: drop=[{column.name!r}], --drop {column.name}"
+            if _is_number(cell.replace(",", ".")):
+                cure = f"write {cell.replace(',', '.')}, with a point"
             raise ValueError(
                 f"{column.where}: expected numbers in column {column.name!r}, got {cell!r:.40} in line "
-                f"{column.lines[i]}; encode them as numbers, or leave the column out with drop=[{column.name!r}]"
+                f"{column.lines[i]}; {cure}"
             )
         values[i] = float(cell)
         if not np.isfinite(values[i]):
@@ -129,7 +138,7 @@ def _numbers(column: Column) -> Array:
 def _target(column: Column) -> tuple[Array, tuple[str, ...]]:
     """Numbers, or labels and the texts behind them; a mixture is refused: one 'N/A' makes no classes of prices."""
     if "" in column.cells:
-        raise _empty(column, column.cells.index(""))
+        raise _missing(column, column.cells.index(""))
     if all(INTEGER.fullmatch(cell) for cell in column.cells):
         return np.array([int(cell) for cell in column.cells], np.int64), ()
     texts = [i for i, cell in enumerate(column.cells) if not _is_number(cell)]
@@ -153,8 +162,9 @@ def _is_number(cell: str) -> bool:
     return True
 
 
-def _empty(column: Column, i: int) -> DomainError:
+def _missing(column: Column, i: int) -> DomainError:
+    got = repr(column.cells[i]) if column.cells[i] else "an empty cell"
     return DomainError(
-        f"{column.where}: expected a value in column {column.name!r}, got an empty cell in line {column.lines[i]}; "
-        "fill it or drop the row"
+        f"{column.where}: expected a value in column {column.name!r}, got {got} in line {column.lines[i]}; fill it or "
+        "drop the row"
     )

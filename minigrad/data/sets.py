@@ -11,8 +11,9 @@ import numpy as np
 
 from minigrad.data.files import read
 from minigrad.engine.errors import DomainError, DTypeError, ShapeError
+from minigrad.engine.guards import kind_of
 from minigrad.engine.tensor import Tensor
-from minigrad.nn.arguments import generator
+from minigrad.nn.arguments import asked, generator
 
 Array = Any
 Part = tuple[Array, Array]
@@ -22,6 +23,7 @@ LARGEST = float(np.finfo(np.float32).max)
 TARGETS = {"breast_cancer": "malignant", "diabetes": "progression", "digits": "digit"}
 
 
+@asked("data.load('digits', rng=0)")
 def load(name: str, *, test: float = 0.3, rng: Any = 0) -> tuple[Part, Part]:
     """A shipped set, split into a training and a test part.
 
@@ -39,8 +41,8 @@ def load(name: str, *, test: float = 0.3, rng: Any = 0) -> tuple[Part, Part]:
         ValueError: no such set, or `test` outside (0, 1).
     """
     if name not in TARGETS:
-        near = difflib.get_close_matches(str(name), TARGETS, 1)
-        hint = f"; did you mean {near[0]!r}?" if near else "; for a CSV file use data.read"
+        near = difflib.get_close_matches(str(name), TARGETS, 1, 0.7)
+        hint = f"; did you mean {near[0]!r}?" if near else "; your own are read by data.read(path, target=…)"
         raise ValueError(f"data.load: expected 'breast_cancer', 'diabetes' or 'digits', got {name!r}{hint}")
     X, y = _shipped(name)
     if name == "digits":
@@ -55,6 +57,7 @@ def _shipped(name: str) -> Part:
     return read_only(X), read_only(y)
 
 
+@asked("data.split(X, y, rng=0)")
 def split(
     X: Any, y: Any, *, test: float = 0.3, rng: Any = 0, scale: bool = True, scale_y: bool = False
 ) -> tuple[Part, Part]:
@@ -89,15 +92,16 @@ def numbers(where: str, name: str, values: Any) -> Array:
         raise ShapeError(
             f"{where}: expected {name} as numbers in a regular shape, got rows of unlike length; pad them"
         ) from error
+    cure = (
+        f"np.unique({name}, return_inverse=True)[1] makes labels of texts" if name == "y" else "encode text as numbers"
+    )
     if array.dtype.kind == "O":
         try:
             array = array.astype(np.float64)
         except (TypeError, ValueError) as error:
-            raise DTypeError(
-                f"{where}: expected numbers in {name}, got objects: {error}; encode text as numbers"
-            ) from error
+            raise DTypeError(f"{where}: expected numbers in {name}, got objects: {error}; {cure}") from None
     if array.dtype.kind not in "iufb":
-        raise DTypeError(f"{where}: expected numbers in {name}, got {array.dtype}; encode text as numbers")
+        raise DTypeError(f"{where}: expected numbers in {name}, got {kind_of(array.dtype)}; {cure}")
     return array
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.engine import debug, guards
+from minigrad.engine import debug, declaring, guards
 from minigrad.engine.graph import IN_RULES, Array, Edge, Leaf, recording
 
 RULES: dict[Any, Callable[..., Any]] = {}  # NumPy's function → the op that knows its rules
@@ -107,13 +107,13 @@ class ArrayLike:
     # --- NumPy -----------------------------------------------------------------------------------------------------
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
         if method != "__call__":
-            raise guards.no_method(ufunc.__name__, method)
+            raise declaring.no_method(ufunc.__name__, method)
         return self.__array_function__(ufunc, (), inputs, kwargs)
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
         if known := RULES.get(function):
             return known(*args, **kwargs)
-        raise guards.no_rule(guards.path_of(function))
+        raise declaring.no_rule(function)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
         if self.edge is not None:
@@ -162,7 +162,12 @@ class ArrayLike:
 
     def astype(self, dtype: Any) -> Any:
         """The same numbers in another float type, or as a constant in an integer type."""
-        return RULES["cast"](self if np.dtype(dtype).kind == "f" else self.detach(), np.dtype(dtype))
+        if np.dtype(dtype).kind == "f":
+            return RULES["cast"](self, np.dtype(dtype))
+        constant = self.detach()
+        if self.edge is not None:
+            debug.cut("astype")  # that is what was written, not detach
+        return RULES["cast"](constant, np.dtype(dtype))
 
     def __len__(self) -> int:
         if self.ndim == 0:

@@ -129,8 +129,8 @@ def look(op: Op, values: dict[str, Any], result: Tensor) -> None:
     at, value = _first(out)
     there = ", ".join(filter(None, (_input(name, array, out.shape, at) for name, array in values.items())))
     raise GradientError(
-        f"detect_anomaly: expected finite values, got {value} at {at} from {op.name} {out.shape} at {caller()}; its "
-        f"inputs were {there}: keep them where {op.name} is finite"
+        f"detect_anomaly: expected finite values, got {value}{_place(at)} from {op.name} {out.shape} at {caller()}; "
+        f"its inputs were {there}: keep them where {op.name} is finite"
     )
 
 
@@ -155,8 +155,9 @@ def look_back(node: Node, g: Any, create_graph: bool) -> list[tuple[Edge, Any]]:
             at, value = _first(data)
             arg = next(name for name, one in node.inputs() if one is edge)
             raise GradientError(
-                f"detect_anomaly: expected finite gradients, got {value} at {at} for {arg} {edge.shape} of {op.name} "
-                f"{node.shape}{where}; keep {arg} where the slope of {op.name} is finite, np.where before it, not after"
+                f"detect_anomaly: expected finite gradients, got {value}{_place(at)} for {arg} {edge.shape} of "
+                f"{op.name} {node.shape}{where}; keep {arg} where the slope of {op.name} is finite, np.where before "
+                "it, not after"
             )
     return parts  # type: ignore[no-any-return]
 
@@ -170,6 +171,10 @@ def _first(array: Any) -> tuple[Any, float]:
     bad = np.isnan(array) if np.isnan(array).any() else ~np.isfinite(array)
     at = tuple(map(int, np.argwhere(bad)[0]))
     return at, float(np.asarray(array)[at])
+
+
+def _place(at: tuple[int, ...]) -> str:
+    return f" at {at}" if at else ""
 
 
 def _input(name: str, value: Any, shape: tuple[int, ...], at: tuple[int, ...]) -> str:

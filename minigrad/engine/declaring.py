@@ -1,4 +1,4 @@
-"""What an op may declare, and the words for a rule that breaks its promise."""
+"""What an op may declare, and the words for a rule that breaks its promise, or that nobody has written."""
 
 from __future__ import annotations
 
@@ -123,3 +123,41 @@ def no_floats(op: Op, out: Array) -> DTypeError:
         f"{op.name}: expected floats as its result, got {out.dtype} {out.shape}; detach() the inputs, or say that they "
         f"have no derivative: op(…, {op.args[0]}=None)"
     )
+
+
+def no_method(ufunc: str, method: str) -> GradientError:
+    """np.add.reduce and its kin."""
+    return GradientError(
+        f"np.{ufunc}.{method}: expected a plain call np.{ufunc}(…) on a Tensor, got its method {method}; use np.sum, "
+        "np.prod, np.cumsum, np.outer …, or take t.detach().numpy() where no gradient is needed"
+    )
+
+
+def no_rule(function: Any) -> GradientError:
+    """A function of NumPy was called on a Tensor, and nobody knows its derivative."""
+    path = path_of(function)
+    return GradientError(
+        f"{path}: expected a function with a rule, got one that minigrad has none for; register it with "
+        f"{_registered(path, function)}, or take t.detach().numpy() where no gradient is needed"
+    )
+
+
+def _registered(path: str, function: Any) -> str:
+    """The call that gives a function its rules: of a ufunc slopes, one for each input, else what is done with g."""
+    if isinstance(function, np.ufunc):
+        names = "xyzuvw"[: function.nin]
+        rules = ", ".join(f"{name}=lambda {', '.join(names)}: …" for name in names)
+        return f"minigrad.elementwise({path}, {rules})"
+    try:
+        first = next(iter(inspect.signature(function).parameters), "x")
+    except (TypeError, ValueError):
+        first = "x"
+    return f"minigrad.op({path}, {first}=lambda g, …: …)"
+
+
+def path_of(function: Any) -> str:
+    """Where users find a function of NumPy: np.fft.fft. Of a ufunc from elsewhere only its name is known."""
+    if isinstance(function, np.ufunc) and getattr(np, function.__name__, None) is not function:
+        return function.__name__
+    home = (getattr(function, "__module__", None) or "numpy").split(".")
+    return ".".join(["np" if home[0] == "numpy" else home[0], *home[1:], function.__name__])

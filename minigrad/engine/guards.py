@@ -5,6 +5,7 @@ Most functions here return an error for the caller to raise; a `check_…` raise
 
 from __future__ import annotations
 
+import difflib
 import warnings
 from typing import TYPE_CHECKING, Any
 
@@ -40,16 +41,30 @@ def accepted(data: Any, dtype: Any = None, where: str = "Tensor") -> Array:
     try:
         array = np.asarray(data, dtype)
     except (ValueError, TypeError) as error:
-        raise DTypeError(
-            f"{where}: expected numbers in a regular shape ({KINDS}), got {type(data).__name__}: {error}; "
-            "make every row equally long"
-        ) from error
+        said = f"{error}; give numbers, and dtype=np.float32 or np.float64"
+        if "inhomogeneous" in str(error):
+            said = "rows of unlike length; make every row equally long"
+        raise DTypeError(f"{where}: expected numbers in a regular shape ({KINDS}), got {said}") from None
     if array.dtype not in FLOATS and array.dtype.kind not in "iub":
-        raise DTypeError(f"{where}: expected {KINDS}, got {array.dtype}; use .astype(np.float32)")
+        lone = array.dtype.kind == "O" and array.ndim == 0
+        got = type(data).__name__ if lone else kind_of(array.dtype)
+        raise DTypeError(f"{where}: expected {KINDS}, got {got}; {CURES.get(array.dtype.kind, CURES['f'])}")
     return array
 
 
 KINDS = "float32, float64, integers or bool"
+CURES = {
+    "f": "use .astype(np.float32)",
+    "c": "take .real, .imag or np.abs of it",
+    "O": "give numbers only",
+    "U": "encode text as numbers",
+    "S": "encode text as numbers",
+}
+
+
+def kind_of(dtype: np.dtype[Any]) -> str:
+    """What messages call a dtype: text is not known to everybody as <U5."""
+    return "text" if dtype.kind in "US" else str(dtype)
 
 
 def check_floats(dtype: np.dtype[Any]) -> None:
@@ -65,7 +80,7 @@ def check_like(where: str, value: Any, shape: Shape, dtype: np.dtype[Any]) -> No
     if value.shape != shape:
         raise ShapeError(f"{where}: expected shape {shape}, got {value.shape}; make a new Tensor instead")
     if value.dtype != dtype:
-        raise DTypeError(f"{where}: expected {dtype}, got {value.dtype}; use .astype({dtype})")
+        raise DTypeError(f"{where}: expected {dtype}, got {value.dtype}; use .astype(np.{dtype})")
 
 
 def seed(gradient: Any, value: Array) -> Array:
@@ -77,9 +92,7 @@ def seed(gradient: Any, value: Array) -> Array:
             f"backward: expected a gradient of shape {value.shape}, got {gradient.shape}; it has one entry for each"
         )
     if gradient.dtype.kind != "f":
-        raise DTypeError(
-            f"backward: expected a gradient of {value.dtype}, got {gradient.dtype}; use .astype({value.dtype})"
-        )
+        raise DTypeError(f"backward: expected a gradient of {value.dtype}, got {gradient.dtype}; write 1.0 for 1")
     return np.array(gradient, value.dtype)
 
 
@@ -149,28 +162,6 @@ def cut_in_a_rule(name: str) -> GradientError:
     )
 
 
-def no_method(ufunc: str, method: str) -> GradientError:
-    """np.add.reduce and its kin."""
-    return GradientError(
-        f"np.{ufunc}.{method}: expected a plain call np.{ufunc}(…) on a Tensor, got its method {method}; use np.sum, "
-        "np.prod, np.cumsum, np.outer …, or take t.detach().numpy() where no gradient is needed"
-    )
-
-
-def no_rule(path: str) -> GradientError:
-    """A function of NumPy was called on a Tensor, and nobody knows its derivative."""
-    return GradientError(
-        f"{path}: expected a function with a rule, got one that minigrad has none for; register it with "
-        f"minigrad.op({path}, x=lambda g, …: …), or take t.detach().numpy() where no gradient is needed"
-    )
-
-
-def path_of(function: Any) -> str:
-    """Where users find a function of NumPy: np.fft.fft."""
-    home = (getattr(function, "__module__", None) or "numpy").split(".")
-    return ".".join(["np" if home[0] == "numpy" else home[0], *home[1:], function.__name__])
-
-
 def no_array() -> GradientError:
     """NumPy wants a plain array out of a recorded tensor."""
     return GradientError(
@@ -184,6 +175,14 @@ def no_assignment() -> GradientError:
     return GradientError(
         "Tensor: expected its entries to stay as they are, got an assignment t[…] = …; build the result with "
         "np.where(condition, a, b) or np.stack([...])"
+    )
+
+
+def asked_too_late() -> AttributeError:
+    """`t.requires_grad = True`."""
+    return AttributeError(
+        "Tensor.requires_grad: expected it to be said when the tensor is made, got an assignment; write "
+        "Tensor(t.data, requires_grad=True), or t.detach() for a constant"
     )
 
 
@@ -254,15 +253,33 @@ def explain(error: Exception, op: Any, values: Any, kwargs: dict[str, Any]) -> N
     if theirs or home.split(".")[0] not in ("numpy", "minigrad"):
         return
     given = dict(zip(op.args, values, strict=False)) | kwargs
-    said = f"{op.name}: expected {_expected(error, op, given)}, got {', '.join(map(_shown, given, given.values()))}"
-    cure = _clash(op, values) or f"NumPy says: {error}"
+    if isinstance(error, TypeError) and (wrong := _wrong_call(error, op, given)):
+        raise TypeError(wrong) from None
+    expected = _expected(error, op, given)
+    said = f"{op.name}: expected {expected}, got {', '.join(map(_shown, given, given.values()))}"
+    cure = "give a number, or an array of them" if expected == "numbers" else f"NumPy says: {error}"
+    cure = _clash(op, values) or cure
     if _is_index(error, given):
-        raise IndexError(f"{said}; {cure}") from error
+        raise IndexError(f"{said}; {cure}") from None
     if isinstance(error, TypeError):
-        raise TypeError(f"{said}; {cure}") from error
+        raise TypeError(f"{said}; {cure}") from None
     if isinstance(error, np.linalg.LinAlgError) and "dimension" not in str(error):
-        raise np.linalg.LinAlgError(f"{said}; {cure}") from error
-    raise ShapeError(f"{said}; {cure}") from error
+        raise np.linalg.LinAlgError(f"{said}; {cure}") from None
+    raise ShapeError(f"{said}; {cure}") from None
+
+
+FOREIGN = {"dim": "axis", "keepdim": "keepdims"}  # what PyTorch calls them
+
+
+def _wrong_call(error: Exception, op: Any, given: dict[str, Any]) -> str:
+    """An argument that the op does not have, or one that is missing."""
+    if unknown := next((name for name in given if name not in op.args), ""):
+        near = difflib.get_close_matches(unknown, op.args, 1)
+        hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(op.args)}"
+        hint = f"here it is {FOREIGN[unknown]}" if FOREIGN.get(unknown) in op.args else hint
+        return f"{op.name}: no argument {unknown!r}; {hint}"
+    missing = [name for name in op.args if name not in given] if "required" in str(error) else []
+    return f"{op.name}: expected {', '.join(op.args)}, got no {missing[0]}; give it a value" if missing else ""
 
 
 def _is_index(error: Exception, given: dict[str, Any]) -> bool:
@@ -301,6 +318,11 @@ def _clash(op: Any, values: Any) -> str:
 
     entrywise = isinstance(op, Elementwise) or getattr(op.forward, "signature", op) is None
     shapes = [np.shape(value) for value in values if isinstance(value, np.ndarray)]
+    if op.forward is np.matmul and len(shapes) == 2 and all(shapes):
+        (*_, k), n = shapes[0], shapes[1][-2:][0]
+        if k != n:
+            which = "first" if len(shapes[1]) == 1 else "second last"
+            return f"the last side of x, {k}, must be the {which} of y, {n}; transpose one of them, or make them equal"
     for axis in range(-max(map(len, shapes), default=0), 0) if entrywise else ():
         sides = [shape[axis] for shape in shapes if len(shape) >= -axis and shape[axis] != 1]
         if len(set(sides)) > 1:

@@ -69,6 +69,10 @@ class Tensor(ArrayLike):
         """Whether gradients flow back through this tensor."""
         return self.edge is not None
 
+    @requires_grad.setter
+    def requires_grad(self, value: bool) -> None:
+        raise guards.asked_too_late()
+
     @property
     def grad(self) -> Tensor | None:
         """The sum of the gradients of all backward passes since `grad` was last None."""
@@ -120,6 +124,8 @@ class Tensor(ArrayLike):
     def register_hook(self, hook: Hook) -> Callable[[], None]:
         """Call `hook(gradient)` in each backward pass; it may return another. Returns a function that removes it."""
         edge = self._watched("register_hook")
+        if not callable(hook):
+            raise TypeError(f"register_hook: expected a function of the gradient, got {hook!r:.60}; lambda g: 2 * g")
         edge.hooks = (*edge.hooks, hook)
 
         def remove() -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.engine import guards
 from minigrad.engine.arguments import Function, Wrt, check, flat, name_of, places
 from minigrad.engine.errors import DTypeError, ShapeError
 from minigrad.engine.graph import Node, recording, walk
@@ -176,7 +177,7 @@ class _Call:
             if not isinstance(out, Tensor):
                 raise TypeError(
                     f"{name}: expected {self.of} to return a Tensor, got {type(out).__name__}; compute with its "
-                    "argument"
+                    "argument, by NumPy's functions: float() and those of math leave the graph"
                 )
         self.nested = bool(recording.get()) and (tensors or _older_than(self.starts, self.outs))
 
@@ -272,8 +273,8 @@ def _start(x: Any, name: str, f: Function) -> Tensor:
     data = x if isinstance(x, Tensor) else np.asarray(x)
     if data.dtype.kind != "f":
         raise DTypeError(
-            f"{name}: expected floats as the argument of {name_of(f)} to differentiate, got {data.dtype}; write 2.0 "
-            "for 2"
+            f"{name}: expected floats as the argument of {name_of(f)} to differentiate, got "
+            f"{guards.kind_of(data.dtype)}; {'write 2.0 for 2' if data.dtype.kind in 'iub' else 'give numbers'}"
         )
     return alias(x if isinstance(x, Tensor) else np.array(data))
 

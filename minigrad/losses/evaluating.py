@@ -63,7 +63,9 @@ class Call:
         elif shape == pred.shape and not self.loss.coupled:
             values = values.sum(tuple(range(len(self.batch), len(pred.shape))))
         else:
-            raise self._broken(f"expected one value per sample, {self.batch}, got {kind_of(values)}; {self._cure()}")
+            raise self._broken(
+                f"expected one value per sample, {self.batch}, got {kind_of(values)}; {self._cure(values)}"
+            )
         if values.dtype.kind != "f":
             raise self._broken(
                 f"expected floats, got {values.dtype} {values.shape}; compute with pred, not with labels"
@@ -164,7 +166,8 @@ class Call:
         except Exception as error:
             if _is_check(error):
                 raise
-            raise self._broken(f"{what} failed on {self._shapes(pred)}: {error or type(error).__name__}") from error
+            said = f"{error or type(error).__name__}{_hint(str(error))}"
+            raise self._broken(f"{what} failed on {self._shapes(pred)}: {said}") from error
         finally:
             if recording.get() is not mode:
                 recording.set(mode)
@@ -187,10 +190,24 @@ class Call:
         wanted = "to be a number" if fits else "to be a number, or one for each column of pred"
         return ShapeError(f"{self.loss}: expected {name} {wanted}, got an array {shape}; {said}")
 
-    def _cure(self) -> str:
+    def _cure(self, values: Any) -> str:
+        if values is None:
+            return "is a return missing?"
         if self.loss.coupled:
             return f"a loss that couples the batch returns a number, one for each row, or {self.batch[1:]}"
         return "return them unreduced, minigrad takes the mean; if it couples the batch, say coupled=True"
+
+
+def _hint(said: str) -> str:
+    """What to do about an error of NumPy that says what is wrong in words of its own."""
+    return next((f"; {cure}" for words, cure in HINTS.items() if words in said), "")
+
+
+HINTS = {
+    "read-only": "pred and target stay as they are: compute a new array, such as pred = pred - target",
+    "truth value of an array": "np.where(condition, a, b) chooses for each entry",
+    "converted to Python scalars": "take the functions of NumPy, those of math know single numbers only",
+}
 
 
 def _is_check(error: Exception) -> bool:

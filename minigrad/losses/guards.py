@@ -14,6 +14,7 @@ import numpy as np
 
 from minigrad.engine.errors import DomainError, DTypeError, LabelError, ShapeError
 from minigrad.engine.graph import Node, source
+from minigrad.engine.guards import CURES, kind_of
 from minigrad.engine.tensor import Tensor, frozen
 from minigrad.losses.kinds import CLASSES, PRED, TARGET
 
@@ -43,9 +44,14 @@ def check_option(loss: Loss, name: str, value: Any) -> Any:
     return frozen(np.array(value)) if isinstance(value, (list, tuple, np.ndarray)) else value
 
 
+def has_class_weight(loss: Loss) -> bool:
+    """Whether the targets of a loss are classes that can have weights."""
+    return loss.target in CLASSES and not loss.coupled and loss.pred in SCORED
+
+
 def check_takes_class_weight(loss: Loss) -> None:
     """Refuse weights of classes where there are none."""
-    if loss.target not in CLASSES or loss.coupled or loss.pred not in SCORED:
+    if not has_class_weight(loss):
         why = "it couples the batch" if loss.coupled else "its targets are no classes"
         raise TypeError(f"{loss}: expected no class_weight, {why}; use sample_weight")
 
@@ -88,7 +94,8 @@ def as_pred(loss: Loss, pred: Any) -> Tensor:
     array = array_of(loss, "pred", pred)
     if array.dtype.kind != "f":
         raise DTypeError(
-            f"{loss}: expected floats as pred, got {array.dtype} {array.shape}; use pred.astype(np.float32)"
+            f"{loss}: expected floats as pred, got {kind_of(array.dtype)} {array.shape}; "
+            f"{CURES.get(array.dtype.kind, 'use pred.astype(np.float32)')}"
         )
     _check_representable(loss, array.dtype)
     return pred if isinstance(pred, Tensor) else Tensor(array)
@@ -180,7 +187,8 @@ def as_target(loss: Loss, target: Any, pred: Tensor, batch: Shape) -> Any:
         raise TypeError(f"{loss}: expected a target, got None; call it with (pred, target)")
     array = array_of(loss, "target", target)
     if array.dtype.kind not in "iufb":
-        raise DTypeError(f"{loss}: expected numbers as target, got {array.dtype}; encode them")
+        cure = "np.unique(target, return_inverse=True)[1] makes labels of them"
+        raise DTypeError(f"{loss}: expected numbers as target, got {kind_of(array.dtype)}; {cure}")
     labels = loss.target == "index" or (loss.target == "index|simplex" and array.ndim == len(batch))
     _check_shape(loss, array.shape, pred.shape, batch)
     if labels and array.dtype.kind not in "iu":
@@ -222,6 +230,8 @@ def _reshaping(got: Shape, batch: Shape) -> str:
         return "use target.reshape(-1, 1) or pred[:, 0]" if len(got) == 1 else "use pred[..., 0]"
     if got == (*batch, 1):
         return "use target.reshape(-1) or pred.reshape(-1, 1)" if len(batch) == 1 else "use target[..., 0]"
+    if got == batch[:-1]:
+        return f"give the model one output, or each row {batch[-1]} targets"
     return "every prediction needs its target; one column is target.reshape(-1, 1)"
 
 
@@ -262,8 +272,8 @@ def check_labels(loss: Loss, labels: Array, classes: int) -> None:
     at, value = first(bad, labels)
     said = f"{loss}: expected labels 0 … {classes - 1}, got {value} at {at}"
     if value < 0:
-        raise LabelError(f"{said}; to skip such rows say mask=target != {value}")
-    cure = f"give the model {high + 1} outputs, or skip such rows with mask=target != {value}"
+        raise LabelError(f"{said}; drop such rows, or give the loss mask=target != {value}")
+    cure = f"give the model {high + 1} outputs, drop such rows, or give the loss mask=target != {value}"
     if high == classes:
         cure = "if labels start at 1, use target - 1"
     raise LabelError(f"{said} ({bad.sum()} of {labels.size}); {cure}")
@@ -278,7 +288,7 @@ def _check_rows(loss: Loss, rows: Array) -> None:
         more = f" and {rows.shape[-1] - 5} more" if rows.shape[-1] > 5 else ""
         raise DomainError(
             f"{loss}: expected target rows ≥ 0 with sum 1, got {shown}{more} (sum {sums[at]:.4g}) at {_place(at)}; "
-            "divide by the row sums or give labels"
+            + ("divide by the row sums or give labels" if at else "pred is one sample of K classes, a batch is (n, K)")
         )
 
 

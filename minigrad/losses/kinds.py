@@ -56,10 +56,12 @@ PRED: dict[str, PredKind] = {
 }
 
 TARGET: dict[str, TargetKind] = {
-    "real": TargetKind(np.isfinite, "a finite target", "use mask=np.isfinite(target)"),
+    "real": TargetKind(np.isfinite, "a finite target", "drop such rows, or give the loss mask=np.isfinite(target)"),
     "positive": TargetKind(lambda t: (t > 0) & np.isfinite(t), "targets > 0", "this loss is for positive quantities"),
     "count": TargetKind(lambda t: (t >= 0) & np.isfinite(t), "targets ≥ 0", "this loss is for counts and rates"),
-    "unit": TargetKind(lambda t: (t >= 0) & (t <= 1), "labels in [0, 1]", "for -1/+1 labels use (target + 1) / 2"),
+    "unit": TargetKind(
+        lambda t: (t >= 0) & (t <= 1), "labels in [0, 1]", "of -1/+1 make (target + 1) / 2, of 1/2 target - 1"
+    ),
     "binary": TargetKind(lambda t: (t == 0) | (t == 1), "labels 0 or 1", "this loss takes no soft labels", LabelError),
     "sign": TargetKind(lambda t: (t == -1) | (t == 1), "labels -1 or +1", "use 2 * target - 1", LabelError),
     "index": TargetKind(None),

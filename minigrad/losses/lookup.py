@@ -58,9 +58,13 @@ def get(name: str | Loss, /, **changes: Any) -> Loss:
         TypeError: neither a text nor a Loss, or a parameter that the loss does not have.
     """
     if not isinstance(name, (str, Loss)):
-        raise TypeError(f"losses.get: expected a name or a Loss, got {shown(name)}; put @loss above a function")
+        raise TypeError(f"losses.get: expected a name or a Loss, got {shown(name)}; {_how_to_give(name)}")
     found = read(name, _found) if isinstance(name, str) else name
     return found.with_(**changes) if changes else found
+
+
+def _how_to_give(what: Any) -> str:
+    return "put @loss above it" if callable(what) else "write losses.get('mse'), or @loss above a function"
 
 
 def _found(name: str) -> Loss:
@@ -80,7 +84,7 @@ def register(loss: Loss) -> Loss:
         PluginError: a name that is built in, or is none.
     """
     if not isinstance(loss, Loss):
-        raise TypeError(f"losses.register: expected a Loss, got {shown(loss)}; put @loss above the function")
+        raise TypeError(f"losses.register: expected a Loss, got {shown(loss)}; {_how_to_give(loss)}")
     if loss.name in current().losses["minigrad"]:
         raise PluginError(f"losses.register: expected a free name, got {loss.name!r}, which is built in; rename it")
     _change_here(lambda here: {**here, loss.name: loss})

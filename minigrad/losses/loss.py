@@ -206,7 +206,9 @@ class Loss:
     def _no_parameter(self, name: str) -> str:
         if name == "ignore_index":
             return f"{self}: no parameter 'ignore_index'; say mask=target != -100"
-        near = difflib.get_close_matches(name, [*self.params, *OPTIONS, "sample_weight", "mask"], 1)
+        weight = ["class_weight"] if guards.has_class_weight(self) else ["sample_weight"]
+        near = weight if name in ("weight", "weights") else []
+        near = near or difflib.get_close_matches(name, [*self.params, "reduction", *weight, "sample_weight", "mask"], 1)
         known = ", ".join(self.params) or "none"
         return f"{self.name}: no parameter {name!r}; " + (f"did you mean {near[0]!r}?" if near else f"it has {known}")
 

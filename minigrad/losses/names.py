@@ -70,12 +70,16 @@ def unknown(name: str, losses: list[Loss], packs: list[str], left_out: Mapping[s
     hint = f" did you mean {near[0].full_name!r}{_from_pack(near[0])}?" if near else ""
     others = sum(bool(_from_pack(loss)) for loss in losses)
     text = f"no loss called {shown(name)};{hint} {len(own)} losses are built in, {others} come from packs"
+    text += "" if near else ": `minigrad losses` lists them"
     listed = os.environ.get("MINIGRAD_PLUGINS")
     if pack in left_out:
         text += f"; the pack {shown(pack)} ({left_out[pack]}) is left out by MINIGRAD_PLUGINS={shown(listed)}"
     elif pack and pack not in packs:
-        text += f"; there is no pack {shown(pack)}"
-        text += "".join(f", did you mean {other!r}?" for other in difflib.get_close_matches(pack, packs, 1))
+        other = difflib.get_close_matches(pack, packs, 1)
+        there = (
+            f"did you mean {other[0]!r}?" if other else f"there are {', '.join(sorted({*packs} - {*OWN})) or 'none'}"
+        )
+        text = f"no loss called {shown(name)};{hint} there is no pack {shown(pack)}, {there}"
     elif listed is not None:
         text += f"; MINIGRAD_PLUGINS={shown(listed)} leaves other packs out{amiss(listed, [*packs, *left_out])}"
     return text + (f"; {broken} broken plugin{'s' * (broken > 1)}, see `minigrad losses`" if broken else "")
@@ -140,7 +144,7 @@ def read(text: str, find: Callable[[str], Loss]) -> Loss:
         return _built(_tree(text), find)
     except (_FormError, SyntaxError, RecursionError, MemoryError) as error:
         said = error.msg if isinstance(error, SyntaxError) else str(error) or "it is nested too deeply"
-        raise ValueError(f"losses.get: expected the text of a loss, got {shown(text)} ({said}); {FORM}") from error
+        raise ValueError(f"losses.get: expected the text of a loss, got {shown(text)} ({said}); {FORM}") from None
 
 
 _STRING = r"'(?:\\.|[^'\\])*'|\"(?:\\.|[^\"\\])*\"|\{[^}]*\}"  # strings and dicts have colons of their own

@@ -16,7 +16,7 @@ from minigrad.losses.loss import Loss, Owner
 from minigrad.losses.names import is_name, shown, visible
 
 HOOK = "minigrad_losses"
-TAIL = "; other losses work, this error's cause is the original"
+TAIL = "; other losses work; mend it, or remove it"
 
 
 @dataclass(frozen=True)
@@ -136,7 +136,8 @@ def said(error: BaseException, where: str = "") -> str:
     if isinstance(error, SyntaxError) and error.filename and error.lineno:
         where, text = place(error.filename, error.lineno), error.msg
     kind = "" if isinstance(error, (ImportError, PluginError)) else f"{type(error).__name__}: "
-    return visible(f"{kind}{text}"[:400].removesuffix(": ")) + (f" ({where})" if where else "")
+    place_said = not where or (isinstance(error, PluginError) and text.startswith(f"{where}:"))
+    return visible(f"{kind}{text}"[:400].removesuffix(": ")) + ("" if place_said else f" ({where})")
 
 
 def _text(error: BaseException) -> str:

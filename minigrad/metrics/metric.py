@@ -98,7 +98,7 @@ def get(metric: str | Metric) -> Metric:
     if isinstance(metric, Metric):
         return metric
     if not isinstance(metric, str):
-        raise TypeError(f"metrics: expected a name or a Metric, got {metric!r:.60}; metrics.Metric(name, function, …)")
+        raise TypeError(f"metrics: expected a name or a Metric, got {metric!r:.60}; see metrics.Metric")
     return known("metrics", "metric", metric, METRICS)  # type: ignore[no-any-return]
 
 
@@ -125,10 +125,10 @@ def pair(where: str, pred: Any, target: Any, *, rows: bool = False) -> tuple[Arr
     """Both as arrays of one shape; with `rows` the prediction may have one more axis, the classes."""
     p, t = as_numbers(where, pred), as_numbers(where, target)
     if p.shape != t.shape and not (rows and p.ndim == t.ndim + 1 and p.shape[:-1] == t.shape and p.shape[-1] > 1):
+        cure = "give labels, pred.argmax(-1)" if p.shape[:-1] == t.shape and not rows else "reshape one of them"
         more = f" (or pred {t.shape} with one column per class)" if rows else ""
         raise ShapeError(
-            f"{where}: expected pred and target of one shape{more}, got pred {p.shape}, target {t.shape}; reshape one "
-            "of them"
+            f"{where}: expected pred and target of one shape{more}, got pred {p.shape}, target {t.shape}; {cure}"
         )
     if t.size == 0:
         raise ShapeError(f"{where}: expected at least one sample, got none; is the selection empty?")

@@ -1,6 +1,6 @@
 """Networks: modules, the layers they are made of, and how their weights start."""
 
-from minigrad.nn.arguments import generator, known
+from minigrad.nn.arguments import asked, generator, known
 from minigrad.nn.initial import INITS
 from minigrad.nn.layers import (
     ACTIVATIONS,
@@ -24,5 +24,5 @@ from minigrad.nn.module import Module, labels
 
 __all__ = [
     "ACTIVATIONS", "ELU", "GELU", "INITS", "MLP", "Dropout", "LayerNorm", "LeakyReLU", "Linear", "LogSoftmax", "Module",
-    "ReLU", "Sequential", "SiLU", "Sigmoid", "Softmax", "Softplus", "Tanh", "generator", "known", "labels",
+    "ReLU", "Sequential", "SiLU", "Sigmoid", "Softmax", "Softplus", "Tanh", "asked", "generator", "known", "labels",
 ]  # fmt: skip

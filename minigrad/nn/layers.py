@@ -11,7 +11,7 @@ import numpy as np
 
 from minigrad.engine.errors import ShapeError
 from minigrad.engine.tensor import Tensor
-from minigrad.nn.arguments import Rng, float_type, generator, known, number, size
+from minigrad.nn.arguments import Rng, asked, float_type, generator, known, number, size
 from minigrad.nn.initial import INITS
 from minigrad.nn.module import Module
 from minigrad.ops import elu, gelu, leaky_relu, linear, log_softmax, relu, sigmoid, silu, softmax, softplus
@@ -21,7 +21,8 @@ def _widths(where: str, x: Any, width: int) -> None:
     """Refuse an input whose last axis has another width."""
     shape = x.shape if isinstance(x, (Tensor, np.ndarray)) else np.shape(x)
     if shape[-1:] != (width,):
-        cure = "x.reshape(-1, 1) is one column" if width == 1 else "give the first layer the width of the data"
+        cure = f"give {where} the width of its input" if shape else "give an array of numbers"
+        cure = "x.reshape(-1, 1) is one column" if width == 1 and shape else cure
         raise ShapeError(f"{where}: expected x (..., {width}), got {shape}; {cure}")
 
 
@@ -39,6 +40,7 @@ class Linear(Module):
         dtype: float32 or float64. Draws are made in float64, so both hold the same numbers, rounded.
     """
 
+    @asked("Linear(64, 10, rng=0)")
     def __init__(
         self, inputs: int, outputs: int, *, bias: bool = True, init: str = "he", rng: Rng, dtype: Any = np.float32
     ) -> None:
@@ -252,6 +254,7 @@ class MLP(Sequential):
         dtype: float32 or float64.
     """
 
+    @asked("MLP(64, 64, 10, rng=0)")
     def __init__(
         self, *sizes: int, activation: str = "relu", output: str | None = None, init: str = "he", rng: Rng = 0,
         dtype: Any = np.float32,

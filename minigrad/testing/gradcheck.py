@@ -74,9 +74,12 @@ def gradcheck(
     Raises:
         GradientError: a slope is wrong; the message has the place, both numbers, and a diagnosis.
         DTypeError: there is no input of floats.
+        TypeError: `f` cannot be called.
     """
     if order not in (1, 2):
         raise ValueError(f"gradcheck: expected order 1 or 2, got {order!r}; a third is gradcheck(grad(f), order=2)")
+    if not callable(f):
+        raise TypeError(f"gradcheck: expected a function, got {f!r:.60}; write gradcheck(f, x)")
     generator = np.random.default_rng(rng)
     arrays = [np.array(x, float) if np.asarray(x).dtype.kind == "f" else np.asarray(x) for x in inputs]
     free = tuple(i for i, x in enumerate(arrays) if x.dtype.kind == "f")

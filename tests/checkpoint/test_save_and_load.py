@@ -415,6 +415,10 @@ def test_a_run_that_holds_itself_is_refused(tmp_path):
 def test_a_model_that_is_none_is_refused(tmp_path):
     with pytest.raises(TypeError, match=r"save: expected a Module, or arrays by name, got list; write \{'w': array\}"):
         save(tmp_path / "a.npz", [np.ones(1)])
+    with pytest.raises(
+        TypeError, match=r"save: expected a Module, or arrays by name, got str; write save\(path, model\)"
+    ):
+        save(MLP(2, 1), str(tmp_path / "x.npz"))
 
 
 def test_names_of_512_characters_and_of_other_alphabets_are_kept(tmp_path):

@@ -170,7 +170,7 @@ def test_the_shipped_numbers_are_those_of_scikit_learn(name):
     ("call", "error", "text"),
     [
         (lambda: data.load("digit"), ValueError, r"data.load: expected 'breast_cancer', 'diabetes' or 'digits', got 'digit'; did you mean 'digits'\?"),
-        (lambda: data.load("mnist"), ValueError, "for a CSV file use data.read"),
+        (lambda: data.load("mnist"), ValueError, r"got 'mnist'; your own are read by data.read\(path, target=…\)"),
         (lambda: data.load("digits", test=1.5), ValueError, r"data.load: expected test in \(0, 1\), .* got 1.5"),
         (lambda: data.load("digits", rng=1.5), TypeError, "expected rng, an int or a numpy.random.Generator, got 1.5"),
         (lambda: data.load("digits", rng=None), TypeError, "expected rng, an int or a numpy.random.Generator, got None"),

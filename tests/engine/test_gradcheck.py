@@ -184,6 +184,8 @@ class TestWhatMayBeAsked:
             gradcheck(np.exp, 1.0, order=3)
         with pytest.raises(DTypeError, match=r"at least one input of floats, got none; write 2.0 for 2"):
             gradcheck(np.exp, 2)
+        with pytest.raises(TypeError, match=r"expected a function, got 3; write gradcheck\(f, x\)"):
+            gradcheck(3, 1.0)
 
 
 class TestCheckOp:

@@ -253,11 +253,33 @@ def test_a_keyword_that_no_rule_knows_is_refused(call, text):
         call(Tensor(A, requires_grad=True))
 
 
-def test_a_function_without_a_rule_says_how_to_get_one():
+@pytest.mark.parametrize(
+    ("function", "cure"),
+    [
+        (np.fft.fft, r"minigrad.op\(np.fft.fft, a=lambda g, …: …\)"),
+        (np.append, r"minigrad.op\(np.append, arr=lambda g, …: …\)"),
+        (np.spacing, r"minigrad.elementwise\(np.spacing, x=lambda x: …\)"),
+    ],
+)
+def test_a_function_without_a_rule_says_how_to_get_one(function, cure):
+    path = cure.partition("(")[2].partition(",")[0]
+    with pytest.raises(GradientError, match=f"^{path}: expected a function with a rule.*register it with {cure}, or"):
+        function(Tensor(A, requires_grad=True), *[A] * (function is np.append))
+
+
+def test_a_ufunc_from_elsewhere_is_called_by_its_own_name():
+    special = pytest.importorskip("scipy.special")
     with pytest.raises(
-        GradientError, match=r"np.fft.fft: expected a function with a rule.*minigrad.op\(np.fft.fft, x="
+        GradientError, match=r"^voigt_profile: .*register it with minigrad.elementwise\(voigt_profile, x="
     ):
-        np.fft.fft(Tensor(A, requires_grad=True))
+        special.voigt_profile(Tensor(A, requires_grad=True), A, A)
+
+
+def test_a_function_of_two_inputs_gets_a_slope_for_each():
+    with pytest.raises(
+        GradientError, match=r"minigrad.elementwise\(np.nextafter, x=lambda x, y: …, y=lambda x, y: …\)"
+    ):
+        np.nextafter(Tensor(A, requires_grad=True), A)
 
 
 @pytest.mark.parametrize("kind", ["constant", "uniform"])

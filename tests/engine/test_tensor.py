@@ -24,22 +24,37 @@ class TestWhatATensorIsMadeOf:
     @pytest.mark.parametrize(
         ("data", "got"),
         [
-            (None, "got object"),
-            ("text", "got <U4"),
-            (np.array([1, None]), "got object"),
-            ([[1, 2], [3]], "got list"),
+            (None, "got NoneType; give numbers only"),
+            ("text", "got text; encode text as numbers"),
+            (np.array([1, None]), "got object; give numbers only"),
+            ([[1, 2], [3]], "got rows of unlike length; make every row equally long"),
             (np.zeros(2, [("a", float)]), "'a'"),
             (np.array(["2020-01-01"], "M8[D]"), r"got datetime64\[D\]"),
-            (np.ones(2, complex), "got complex128"),
-            (np.ones(2, np.float16), "got float16"),
+            (np.ones(2, complex), r"got complex128; take .real, .imag or np.abs of it"),
+            (np.ones(2, np.float16), r"got float16; use .astype\(np.float32\)"),
             (np.ones(2, np.longdouble), "got float128|got longdouble"),
             (np.ma.masked_array([1.0, 2.0], [0, 1]), "got a masked array"),
         ],
         ids=["None", "text", "object", "ragged", "structured", "dates", "complex", "float16", "longdouble", "masked"],
     )
     def test_what_is_no_array_of_real_numbers_is_refused(self, data, got):
-        with pytest.raises(DTypeError, match=f"^Tensor: expected .*{got}.*; "):
+        with pytest.raises(DTypeError, match=f"^Tensor: expected .*{got}"):
             Tensor(data)
+
+    @pytest.mark.parametrize(("data", "dtype"), [([1.0], "float33"), (["a"], np.float32)])
+    def test_a_dtype_that_does_not_fit_is_named(self, data, dtype):
+        with pytest.raises(
+            DTypeError, match=r"got .*(float33|'a').*; give numbers, and dtype=np.float32 or np.float64$"
+        ):
+            Tensor(data, dtype=dtype)
+
+    def test_whether_it_requires_gradients_is_said_when_it_is_made(self):
+        with pytest.raises(AttributeError, match=r"got an assignment; write Tensor\(t.data, requires_grad=True\), or"):
+            Tensor([1.0]).requires_grad = True
+
+    def test_a_hook_is_a_function(self):
+        with pytest.raises(TypeError, match="register_hook: expected a function of the gradient, got 3; lambda g"):
+            leaf(1.0).register_hook(3)
 
     @pytest.mark.parametrize("data", [np.arange(3), [True, False]])
     def test_whole_numbers_have_no_gradient(self, data):
@@ -302,7 +317,7 @@ class TestDtypes:
 
 class TestFunctionsWithoutARule:
     def test_name_the_function_and_the_way_to_register_it(self):
-        with pytest.raises(GradientError, match=r"np.fft.fft: .*minigrad.op\(np.fft.fft, x=.*t.detach\(\).numpy\(\)"):
+        with pytest.raises(GradientError, match=r"np.fft.fft: .*minigrad.op\(np.fft.fft, a=.*t.detach\(\).numpy\(\)"):
             np.fft.fft(leaf(1.0, 2.0))
 
     @pytest.mark.parametrize("method", ["outer", "reduce", "accumulate", "at"])

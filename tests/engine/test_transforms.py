@@ -321,7 +321,8 @@ class TestWhatIsRefused:
     @pytest.mark.parametrize("x", [3, np.arange(3), True, [1.0, 2], None, "x", {"a": 1}])
     def test_what_holds_no_floats(self, x):
         with pytest.raises(
-            DTypeError, match=r"grad: expected floats as the argument of cubes to differentiate, got .*write 2.0 for 2"
+            DTypeError,
+            match=r"grad: expected floats as the argument of cubes to differentiate, got .*(write 2.0 for 2|give numbers)$",
         ):
             grad(cubes)(x)
 

@@ -172,7 +172,7 @@ def test_the_whole_text_of_a_fault(site):
     install(site, "vision", files, version="0.4", module="minigrad_vision")
     text = (
         "the pack 'vision' (minigrad-vision 0.4) failed to load: No module named 'no_such_cv2' "
-        "(minigrad_vision/__init__.py:3); other losses work, this error's cause is the original"
+        "(minigrad_vision/__init__.py:3); other losses work; mend it, or remove it"
     )
     with pytest.raises(PluginError, match=f"^{re.escape(text)}$"):
         losses.get("vision:dice")

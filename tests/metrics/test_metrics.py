@@ -350,7 +350,7 @@ REFUSED = [
     (lambda: metrics.neighbour_accuracy([1.0, 2.0], [0, 1]), ShapeError, "neighbour_accuracy: expected points (n, d) and labels (n,) of at least two samples, got pred (2,), target (2,); each point needs its label, and another to be near"),
     (lambda: metrics.neighbour_accuracy([[1.0, 2.0]], [0]), ShapeError, "at least two samples, got pred (1, 2), target (1,)"),
     (lambda: metrics.get("acuracy"), ValueError, "got 'acuracy'; did you mean 'accuracy'?"),
-    (lambda: metrics.get(3), TypeError, "metrics: expected a name or a Metric, got 3; metrics.Metric(name, function, …)"),
+    (lambda: metrics.get(3), TypeError, "metrics: expected a name or a Metric, got 3; see metrics.Metric"),
     (lambda: metrics.Metric("x", len, True, "label"), ValueError, "Metric 'x': expected reads one of labels, values, probabilities, scores, points, got 'label'; did you mean 'labels'?"),
 ]  # fmt: skip
 

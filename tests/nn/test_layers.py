@@ -216,7 +216,7 @@ REFUSED = [
     (lambda: MLP(2, 1, activation="rleu"), ValueError, "got 'rleu'; did you mean 'relu'?"),
     (lambda: MLP(2, 1, activation=None), ValueError, "got None"),
     (lambda: MLP(2, 1, output="sigmoidal"), ValueError, "got 'sigmoidal'; did you mean 'sigmoid'?"),
-    (lambda: MLP(2, 1, init="xavier"), ValueError, "MLP: expected init one of he, glorot, lecun, orthogonal, got 'xavier'"),
+    (lambda: MLP(2, 1, init="xavier"), ValueError, "MLP: expected init one of he, glorot, lecun, orthogonal, got 'xavier'; did you mean 'glorot'?"),
     (lambda: MLP(2, 1, rng="0"), TypeError, "MLP: expected rng, an int or a numpy.random.Generator, got '0'; say rng=0"),
     (lambda: MLP(2, 1, rng=-1), ValueError, "MLP: expected rng ≥ 0, got -1; say rng=0"),
     (lambda: MLP(2, 1, dtype=np.int64), DTypeError, "Linear: expected dtype float32 or float64, got <class 'numpy.int64'>"),
@@ -234,10 +234,11 @@ REFUSED = [
     (lambda: nn.Dropout(float("nan"), rng=0), ValueError, "Dropout: expected p in [0, 1), got nan"),
     (lambda: nn.Dropout(0.5, rng=None), TypeError, "Dropout: expected rng, an int or a numpy.random.Generator, got None"),
     (lambda: nn.Sequential(np.tanh), TypeError, "Sequential: expected modules, got <ufunc 'tanh'>; write Sequential(Softplus(), Tanh())"),
-    (lambda: MLP(4, 2)(X[:, :3]), ShapeError, "Linear: expected x (..., 4), got (5, 3); give the first layer the width of the data"),
+    (lambda: MLP(4, 2)(X[:, :3]), ShapeError, "Linear: expected x (..., 4), got (5, 3); give Linear the width of its input"),
     (lambda: MLP(1, 2)(np.ones(5)), ShapeError, "Linear: expected x (..., 1), got (5,); x.reshape(-1, 1) is one column"),
     (lambda: MLP(1, 2)(3.0), ShapeError, "Linear: expected x (..., 1), got ()"),
-    (lambda: nn.LayerNorm(3)(X), ShapeError, "LayerNorm: expected x (..., 3), got (5, 4); give the first layer the width of the data"),
+    (lambda: nn.LayerNorm(3)(X), ShapeError, "LayerNorm: expected x (..., 3), got (5, 4); give LayerNorm the width of its input"),
+    (lambda: MLP(4, 2)("x"), ShapeError, "Linear: expected x (..., 4), got (); give an array of numbers"),
 ]  # fmt: skip
 
 
