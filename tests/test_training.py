@@ -1,6 +1,8 @@
 """fit and evaluate: what is learnt, what is recorded, what is left behind however a run ends."""
 
 import csv
+import gc
+import types
 import warnings
 
 import numpy as np
@@ -8,6 +10,7 @@ import pytest
 
 from minigrad import MLP, SGD, Adam, Tensor, evaluate, fit, loss, losses, nn
 from minigrad.engine.errors import DomainError, DTypeError, GradientError, LabelError, ShapeError
+from minigrad.engine.graph import Node
 from minigrad.optim import Plateau
 
 G = np.random.default_rng(0)
@@ -285,6 +288,15 @@ class TestHistory:
         history = fit(MLP(3, 4, 4, 1, rng=0), (X, Y), loss="mse", epochs=2, batch_size=45)
         assert list(history.gradient_norm) == ["linear 1", "linear 2", "linear 3"]
         assert {len(values) for values in history.update_ratio.values()} == {4}
+
+    def test_holds_numbers_and_neither_the_model_nor_a_graph(self):
+        todo, seen = [fit(net(), (X, Y), loss="mse", epochs=2, validation=0.2, metrics=["mae"])], {}
+        while todo:
+            one = todo.pop()
+            if id(one) not in seen and not isinstance(one, (type, types.ModuleType, types.FunctionType, losses.Loss)):
+                seen[id(one)] = one
+                todo += gc.get_referents(one)
+        assert not [one for one in seen.values() if isinstance(one, (Tensor, nn.Module, Node))]
 
     def test_becomes_a_table_of_plain_data(self, tmp_path):
         history = fit(net(), (X, Y), loss="mse", epochs=3, validation=0.2, metrics=["mae", "r2"])

@@ -2,6 +2,7 @@
 
 import os
 import re
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -103,6 +104,20 @@ def test_a_thousand_tensors_come_back_in_their_order(tmp_path):
     found = round_trip(tmp_path / "a.npz", arrays)
     assert list(found.last) == list(arrays)
     assert all(found.last[name].tolist() == t.data.tolist() for name, t in arrays.items())
+
+
+def test_the_arrays_of_a_large_file_are_in_memory_no_more_than_twice(tmp_path):
+    arrays = {f"w{i}": np.full(2**19, float(i)) for i in range(4)}
+    peaks = {}
+    for what, call in (("save", lambda: save(tmp_path / "a.npz", arrays)), ("load", lambda: load(tmp_path / "a.npz"))):
+        tracemalloc.start()
+        try:
+            call()
+            peaks[what] = tracemalloc.get_traced_memory()[1] / os.path.getsize(tmp_path / "a.npz")
+        finally:
+            tracemalloc.stop()
+    assert peaks["save"] < 1.6
+    assert peaks["load"] < 2.2
 
 
 def test_the_same_input_gives_the_same_bytes(tmp_path):

@@ -8,6 +8,7 @@ from minigrad.engine.op import OWN, Op
 from minigrad.engine.tensor import RULES
 from tests.engine.cases import EVERY, A, named
 from tests.engine.layouts import LAYOUTS, root
+from tests.engine.oracle import identical
 
 CASES = {name: (f, inputs) for name, _, f, inputs in EVERY if "#" in name or name.endswith("(2, 3)")}
 VIEWS = {
@@ -48,6 +49,21 @@ def test_values_and_gradients_do_not_depend_on_it_and_the_inputs_stay(layout):
         for i, result in enumerate([out, *slopes]):
             others = [*arrays, *([out, *slopes][:i])]
             wrong += [(name, "shares memory") for a in others if np.may_share_memory(result, a)]
+    assert wrong == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_the_bytes_are_those_that_numpy_gives_for_the_array_of_the_tensor(layout, dtype):
+    wrong = []
+    with np.errstate(all="ignore"):
+        for name, _, f, inputs in EVERY:
+            if layout == "zero stride" and name.split()[0] in ("inv", "solve", "det", "slogdet", "norm"):
+                continue
+            ts = [Tensor(LAYOUTS[layout](x.astype(dtype))) for x in inputs]
+            if not identical(f(*ts).data, np.asarray(f(*[t.data for t in ts]))):
+                wrong.append(name)
     assert wrong == []
 
 

@@ -10,7 +10,7 @@ from minigrad import Tensor, ops
 from tests.engine import oracle
 from tests.engine.cases import ELEMENTWISE, named
 
-QUICK = settings(derandomize=True, database=None, deadline=None, max_examples=100)
+QUICK = settings(derandomize=True, database=None, deadline=None, max_examples=12)
 LONG = settings(database=None, deadline=None, max_examples=3000, print_blob=True)
 SHAPES = hnp.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=4)
 SOLID = hnp.array_shapes(min_dims=1, max_dims=3, min_side=1, max_side=4)
@@ -49,9 +49,8 @@ def agrees(name, f, arrays, dtype, rng):
 
 
 @st.composite
-def elementwise_calls(draw, function=None):
+def elementwise_calls(draw, function):
     """A function that works entry by entry, and arguments that broadcast."""
-    function = draw(st.sampled_from(list(ELEMENTWISE))) if function is None else function
     domains = ELEMENTWISE[function]
     shapes = draw(hnp.mutually_broadcastable_shapes(num_shapes=len(domains), max_dims=3, min_side=0, max_side=4))
     rng = np.random.default_rng(draw(st.integers(0, 2**32)))
@@ -196,9 +195,8 @@ CALLS = {
 
 
 @st.composite
-def other_calls(draw, name=None):
+def other_calls(draw, name):
     """A function that is not elementwise, with arguments of random shapes, axes and indices."""
-    name = draw(st.sampled_from(list(CALLS))) if name is None else name
     f, shapes = CALLS[name](draw)
     rng = np.random.default_rng(draw(st.integers(0, 2**32)))
     return (
@@ -210,25 +208,18 @@ def other_calls(draw, name=None):
     )
 
 
-@QUICK
-@given(elementwise_calls())
-def test_a_function_that_works_entry_by_entry(call):
-    agrees(*call)
+how_often = pytest.mark.parametrize(
+    "settings", [pytest.param(QUICK, id="often"), pytest.param(LONG, marks=pytest.mark.slow, id="very often")]
+)
 
 
-@QUICK
-@given(other_calls())
-def test_any_other_function(call):
-    agrees(*call)
-
-
-@pytest.mark.slow
+@how_often
 @pytest.mark.parametrize("function", ELEMENTWISE, ids=named)
-def test_a_function_that_works_entry_by_entry_very_often(function):
-    LONG(given(elementwise_calls(function))(lambda call: agrees(*call)))()
+def test_a_function_that_works_entry_by_entry(function, settings):
+    settings(given(elementwise_calls(function))(lambda call: agrees(*call)))()
 
 
-@pytest.mark.slow
+@how_often
 @pytest.mark.parametrize("name", CALLS)
-def test_any_other_function_very_often(name):
-    LONG(given(other_calls(name))(lambda call: agrees(*call)))()
+def test_any_other_function(name, settings):
+    settings(given(other_calls(name))(lambda call: agrees(*call)))()

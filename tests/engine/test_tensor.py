@@ -9,6 +9,7 @@ import pytest
 
 from minigrad import Tensor, no_grad
 from minigrad.engine.errors import DTypeError, GradientError, ShapeError
+from minigrad.engine.op import OWN
 
 
 def leaf(*values, dtype=np.float64):
@@ -258,6 +259,41 @@ class TestComparisonsAndCopies:
         y.backward()
         assert repr(x).endswith("grad=set)")
         assert repr(y) == "Tensor([2.], from=a consumed graph)"
+
+
+# What is asked of a tensor that was recorded: what stays in its graph, and what has no gradient.
+RECORDED = {
+    "T": lambda t: t.T, "reshape": lambda t: t.reshape(-1), "transpose": lambda t: t.transpose(1, 0), "astype": lambda t: t.astype(np.float32),
+    "dot": lambda t: t.dot(np.ones(2)), "take": lambda t: t.take([0]), "repeat": lambda t: t.repeat(2), "clip": lambda t: t.clip(0, 1),
+    "swapaxes": lambda t: t.swapaxes(0, 1), "__getitem__": lambda t: t[0], "__iter__": lambda t: next(iter(t)), "__round__": round,
+    "__neg__": lambda t: -t, "__pos__": lambda t: +t, "__abs__": abs, "__pow__": lambda t: t**2, "__rpow__": lambda t: 2**t,
+    **{f"__{r}{name}__": lambda t, name=f"__{r}{name}__": getattr(t, name)(np.full((2, 2), 2.0)) for r in ("", "r") for name in ("add", "sub", "mul", "truediv", "floordiv", "mod", "matmul")},
+    **{name: lambda t, name=name: getattr(t, name)() for name in (
+        "sum", "mean", "prod", "max", "min", "var", "std", "cumsum", "cumprod", "exp", "log", "sqrt", "tanh", "abs", "square", "sign", "round",
+        "trace", "diagonal", "ravel", "flatten", "squeeze", "copy",
+    )},
+}  # fmt: skip
+WITHOUT = {
+    "any", "all", "argmax", "argmin", "argsort", "nonzero", "item", "numpy", "tolist", "detach", "shape", "dtype", "ndim", "size", "data",
+    "edge", "grad", "requires_grad", "backward", "register_hook", "retain_grad", "tree", "__lt__", "__le__", "__gt__", "__ge__", "__eq__",
+    "__ne__", "__len__", "__bool__", "__float__", "__int__", "__array__", "__array_ufunc__", "__array_function__", "__array_priority__",
+    "__setitem__", "__iadd__", "__isub__", "__imul__", "__itruediv__", "__slots__", "__weakref__", "__module__", "__hash__", "__format__",
+    "__init__", "__repr__", "__reduce__", "__doc__", "__getattr__",
+}  # fmt: skip
+
+
+class TestNoMethodDropsAGradientUnseen:
+    def test_every_method_is_recorded_or_known_to_have_none(self):
+        own = {name for kind in Tensor.__mro__[:-1] for name in vars(kind) if name[0] != "_" or name.endswith("__")}
+        with_a_rule = {getattr(function, "__name__", "") for function in OWN}  # those are held in test_rules.py
+        assert own - {*RECORDED} - WITHOUT - with_a_rule - {"__annotations__"} == set()
+
+    @pytest.mark.parametrize("name", RECORDED)
+    def test_a_recorded_one_leads_back(self, name):
+        t = Tensor([[0.5, 1.5], [2.5, 0.25]], requires_grad=True)
+        out = RECORDED[name](t)
+        out.sum().backward()
+        assert t.grad.shape == (2, 2)
 
 
 class TestDtypes:
