@@ -334,8 +334,6 @@ def _optimizer(where: str, optimizer: Any, lr: Any, model: Module) -> Optimizer:
             f"{where}: expected an optimizer by name or made, got the class {name}; write {name}(model.parameters())"
         )
     make: Callable[..., Optimizer] = known(where, "optimizer", optimizer, OPTIMIZERS)
-    if not model.parameters():
-        raise ValueError(f"{where}: expected a model with parameters to learn, got none in {type(model).__name__}")
     return make(model.parameters(), lr=1e-3 if lr is None else lr)
 
 

@@ -34,10 +34,8 @@ SHAPE = rb"\(((?:\d{1,19}, )*\d{1,19},?)?\)"
 HEADER = re.compile(rb"\{'descr': '([<|]\w\d)', 'fortran_order': (True|False), 'shape': " + SHAPE + rb", \} *\n")
 
 
-def check_name(name: Any) -> str:
+def check_name(name: str) -> str:
     """A name that may stand in a checkpoint: section/rest, of printable characters, no step up."""
-    if not isinstance(name, str):
-        raise Refused(f"a name that is no text: {name!r:.60}")
     section, _, rest = name.partition("/")
     if not 1 <= len(rest) <= NAME:
         raise Refused(f"a name of {len(rest)} characters: {rest!r:.60}; it must have 1 to {NAME}")

@@ -12,30 +12,22 @@ from minigrad.losses.loss import Loss
 from minigrad.metrics.metric import Array, Metric, as_numbers
 
 
-def decided(loss: Loss, outputs: Any, target: Any, *, labels: bool | None = None) -> Array:
-    """What a model's outputs say about the targets, in the shape and coding of the targets.
+def decided(loss: Loss, outputs: Any, target: Any) -> Array:
+    """The labels that a model's outputs say, in the shape and coding of the targets.
 
     Args:
         loss: the loss that reads the outputs: it knows whether they are scores, probabilities or values.
         outputs: (n, …) what the model returned.
         target: (n, …) the targets as the reader has them.
-        labels: whether labels are wanted; unless said, they are where the loss is one on classes or the targets are
-            integers.
 
     Returns:
-        Labels: the most likely class; for one output of a loss on real numbers, the class that lies nearest. Values:
-        the loss's link of the outputs, the first head where there are several.
+        The most likely class; for one output of a loss on real numbers, the class that lies nearest.
 
     Raises:
         ShapeError: the outputs do not fit the targets.
     """
     z, t = as_numbers("metrics", outputs), as_numbers("metrics", target)
-    classes = loss.target in CLASSES and loss.pred in ("prob", "logit", "logits", "log_probs")
-    if labels is None:
-        labels = classes or (loss.target == "real" and t.dtype.kind in "iub")
-    if not labels:
-        return _fitting(loss, _values("metrics", loss, z, t), t)
-    if classes:
+    if loss.target in CLASSES and loss.pred in ("prob", "logit", "logits", "log_probs"):
         found = loss.decide(z)
         return _recoded(_fitting(loss, found, true_labels(found, t)), t)
     if z.shape[-1:] not in ((), (1,)) and z.size != true_labels(z[..., 0], t).size:
@@ -56,7 +48,7 @@ def measure(chosen: list[Metric], loss: Loss, outputs: Any, target: Any) -> dict
 def _read(metric: Metric, loss: Loss, outputs: Any, target: Array) -> tuple[Array, Array]:
     """Predictions of the kind that a metric reads, and targets to compare them with."""
     if metric.reads == "labels":
-        pred = decided(loss, outputs, target, labels=True)
+        pred = decided(loss, outputs, target)
         return pred, _integral(metric.name, true_labels(pred, target))
     z = as_numbers("metrics", outputs)
     if metric.reads == "values":

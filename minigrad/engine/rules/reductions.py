@@ -143,7 +143,7 @@ def average(a, axis=None, weights=None, *, keepdims=False):
         weights = np.reshape(weights, [side if i in axes else 1 for i, side in enumerate(sides)])
     total = np.sum(weights, axis, keepdims=keepdims)
     if (total == 0).any():
-        raise ZeroDivisionError("average: expected weights of which some are not 0, got a sum of 0")
+        raise ZeroDivisionError("average: expected weights with a sum that is not 0, got 0; give one that counts")
     return np.sum(a * weights, axis, keepdims=keepdims) / total
 
 
