@@ -1,6 +1,9 @@
 """The command line: what it prints, and how it refuses."""
 
+import io
 import json
+import re
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -77,6 +80,9 @@ def test_a_file_is_a_plugin(tmp_path, capsys):
         (["compare", "mse", "--lr", "abc"], "minigrad compare: "),
         (["compare", "mse", "--sedes", "3"], "minigrad compare: no option '--sedes'; did you mean '--seeds'?"),
         (["compare", "mse", "--seeds", "0"], "expected --seeds of at least 1, got 0"),
+        (["compare", "mse", "--jobs", "0"], "expected --jobs of at least 1, got 0"),
+        (["compare", "--resume", "runs.jsonl"], "expected one study for --resume runs.jsonl; name the losses"),
+        (["compare", "mse", "--data", "digits", "--target", "y"], "--target goes with a CSV file, got --data digits"),
         (["compare", "mse_los", "mae"], "did you mean 'mse'?"),
         (["compare", "mse", "mae", "--data", "nothing.csv", "--target", "y"], "nothing.csv"),
         (["compare", "mse", "mae", "--data", "nothing.csv"], "expected --target"),
@@ -101,6 +107,30 @@ def test_bad_input_ends_with_status_2_and_one_paragraph(arguments, text, capsys)
     assert text in error
     assert "Traceback" not in error
     assert len(error.strip().splitlines()) == 1
+
+
+def test_six_seeds_print_an_interval(prices, tmp_path, capsys):
+    asked = quick(prices, "--out", str(tmp_path / "c.json"))
+    asked[asked.index("--seeds") + 1] = "6"
+    assert cli.main(asked) == 0
+    assert re.search(r"mae .*[+-]\d\.\d{3} \([+-]\d\.\d{3}…[+-]\d\.\d{3}\)", capsys.readouterr().out)
+
+
+def test_where_dask_is_not_installed_it_is_asked_for(prices, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "dask.distributed", None)
+    assert cli.main(quick(prices, "--dask", "tcp://127.0.0.1:1", "--out", "c.json")) == 2
+    assert "compare: expected Dask for --dask, found none" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("raised", "status"), [(KeyboardInterrupt, 130), (BrokenPipeError, 0)])
+def test_ctrl_c_and_a_reader_that_goes_away_end_the_command_without_a_traceback(raised, status, monkeypatch):
+    def run(*arguments):
+        raise raised
+
+    monkeypatch.setattr("minigrad.cli.listing._losses", run)
+    monkeypatch.setattr(sys, "stderr", said := io.StringIO())
+    assert cli.main(["losses"]) == status
+    assert said.closed if status == 0 else said.getvalue() == "minigrad: interrupted\n"
 
 
 def test_a_target_of_text_is_compared_as_classes_whatever_the_losses_read(tmp_path, capsys, monkeypatch):

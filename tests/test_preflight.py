@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from minigrad import MLP, Tensor, fit, losses, nn
+from minigrad import MLP, Tensor, fit, loss, losses, nn
 
 G = np.random.default_rng(0)
 X = G.standard_normal((60, 3))
@@ -67,6 +67,32 @@ def test_a_softmax_too_many_is_told_with_its_floor():
     found = look(MLP(3, 8, 3, output="softmax", rng=0))
     (line,) = [line for line in found.lines if line.name == "softmax"]
     assert f"cannot fall below {np.log(np.e + 2) - 1:.3f} (K = 3), its gradient starts 3 times smaller" in line.said
+
+
+@pytest.mark.filterwarnings("ignore:.*takes scores:UserWarning")
+def test_a_sigmoid_too_many_is_told():
+    found = look(MLP(3, 8, 1, output="sigmoid", rng=0), y=LABELS > 0, loss="bce_with_logits")
+    (line,) = [line for line in found.lines if line.name == "sigmoid"]
+    assert line.said == "bce_with_logits takes scores, but the model ends in sigmoid; remove it, or use bce"
+
+
+def test_where_there_is_no_chance_the_start_is_told_alone():
+    @loss(pred="embedding", target="index", coupled=True)
+    def spread(pred, target):
+        return ((pred - pred.mean(0)) ** 2).sum(-1)
+
+    found = look(MLP(3, 8, 2, rng=0), loss=spread)
+    assert found.lines[1].said.startswith("the loss starts at ")
+    assert "chance" not in found.lines[1].said
+
+
+def test_a_loss_that_is_not_finite_on_one_batch_is_told():
+    @loss
+    def root(pred, target):
+        return np.sqrt(pred - 1e6)
+
+    found = look(MLP(3, 8, 1, rng=0), y=X[:, 0], loss=root)
+    assert "1 steps of Adam; a model that cannot learn one batch learns nothing" in found.lines[-1].said
 
 
 def test_a_sum_is_told_with_its_factor():

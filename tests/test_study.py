@@ -273,6 +273,24 @@ class TestCompare:
         with pytest.raises(error, match=text):
             compare(["mse"], (X, Y), **option)
 
+    def test_the_model_may_be_a_function_of_the_seed(self):
+        seen = []
+
+        def model(rng):
+            seen.append(rng)
+            return MLP(3, 1, rng=rng)
+
+        compare(["mse"], (X, Y), model=model, seeds=2, epochs=1, lrs=(0.1,))
+        assert seen == [0, 1]
+
+    def test_ctrl_c_ends_it(self):
+        @loss
+        def interrupted(pred, target):
+            raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            compare([interrupted], (X, Y), model=(3, 1), seeds=1, epochs=1, lrs=(0.1,))
+
     def test_a_loss_that_cannot_travel_is_refused_before_the_first_run(self):
         @loss
         def local(pred, target):

@@ -132,6 +132,17 @@ class TestARun:
         assert len(out) == 10
         assert out[-1].startswith("epoch 25: loss ")
 
+    def test_shows_a_bar_at_a_terminal_and_none_where_none_is_wanted(self, capsys, monkeypatch):
+        monkeypatch.setenv("FORCE_COLOR", "1")
+        monkeypatch.setenv("TERM", "xterm")
+        fit(net(), (X, Y), loss="mse", epochs=2)
+        out, err = capsys.readouterr()
+        assert out == ""
+        assert "2/2" in err
+        assert "epoch 2: loss " in err
+        fit(net(), (X, Y), loss="mse", epochs=2, progress=False)
+        assert capsys.readouterr() == ("", "")
+
     def test_waits_with_a_schedule_for_the_loss_to_fall(self):
         model = net()
         optimizer = SGD(model.parameters(), lr=Plateau(0.1, patience=1, factor=0.5))
@@ -222,6 +233,16 @@ class TestAnEndBeforeTheEnd:
         with pytest.warns(RuntimeWarning, match=message):
             history = fit(model, (np.ones((4, 1)), np.zeros(4)), loss=rate, optimizer="sgd", lr=2.0, batch_size=4)
         assert "x = -" in history.culprit
+
+    def test_of_a_model_with_dropout_names_the_operation_with_the_same_places_dropped(self):
+        @loss
+        def rate(pred, target):
+            return pred - target * np.log(pred)
+
+        model = nn.Sequential(nn.Linear(3, 1, rng=0), nn.Dropout(0.2, rng=0))
+        with pytest.warns(RuntimeWarning, match="The first value that is not finite: .* from log"):
+            history = fit(model, (X, Y), loss=rate, optimizer="sgd", lr=2.0)
+        assert "from log" in history.culprit
 
     @pytest.mark.parametrize(("batch_size", "when"), [(2, "at epoch 1, batch 2"), (4, "at the end of epoch 1")])
     def test_by_scores_that_are_all_minus_infinity_is_a_divergence_too(self, batch_size, when):
@@ -331,6 +352,19 @@ class TestHistory:
         text = " ".join(history.notes())
         assert "the validation loss fell and accuracy got worse: they are not the same" in text
 
+    def test_says_when_the_model_grew_overconfident(self):
+        history = fit(net(3), (X, LABELS), loss="cross_entropy", epochs=3, validation=0.3, metrics=["accuracy"])
+        for row, value, share in zip(history.rows, (0.5, 0.6, 0.9), (0.8, 0.8, 0.79), strict=True):
+            row.validation.update(loss=value, accuracy=share)
+        said = "the validation loss rose from 0.5 (epoch 1) to 0.9 while accuracy went from 0.8 to 0.79: the model grew overconfident."
+        assert said in history.notes()
+        history.rows[-1].validation["accuracy"] = 0.6
+        assert not [note for note in history.notes() if "overconfident" in note]
+
+    def test_has_no_notes_where_there_is_nothing_to_compare(self):
+        assert fit(net(), (X, Y), loss="mse", epochs=2, validation=0.2).notes() == []
+        assert fit(net(), (X, Y), loss="mse", epochs=2, metrics=["mae"]).notes() == []
+
     def test_of_a_run_without_epochs_has_no_best(self):
         with pytest.warns(RuntimeWarning, match="loss is"):
             history = fit(net(), (X, 1e30 * Y), loss="mse", lr=0.1)
@@ -389,6 +423,7 @@ BAD_DATA = [
     ((X, [[1.0], [1.0, 2.0]] * 45), {}, ShapeError, r"fit: expected y as numbers in a regular shape, got rows of unlike length"),
     ((X, Y), {"metrics": "mae"}, TypeError, r"fit: expected metrics as a list, got 'mae' alone; write metrics=\['mae'\]"),
     ((np.array([["a", 1]] * 9, object), Y), {}, DTypeError, r"fit: expected numbers in X, got objects"),
+    ((X, np.array(["a", "b", "c"] * 30)), {}, DTypeError, r"fit: expected numbers in y, got <U1; encode text as numbers"),
     (X, {}, TypeError, r"fit: expected train as a pair \(X, y\), got ndarray"),
     ((X, LABELS), {"loss": "cross_entropy", "model": net(2)}, LabelError, r"cross_entropy: expected labels 0 … 1, got 2 at row \d+"),
     ((X, Y), {"sample_weight": [1, 2]}, ShapeError, r"fit: expected sample_weight \(90,\), one for each sample, got \(2,\)"),
@@ -469,6 +504,13 @@ def test_a_gradient_that_reaches_no_parameter_is_an_error():
         match="expected the gradient of mse to reach the parameters of the optimizer, got none at any of 4",
     ):
         fit(net(), (X, Y), loss="mse", optimizer=SGD(other.parameters(), lr=0.1))
+
+
+def test_truth_values_are_classes_0_and_1():
+    as_truth, as_numbers = net(), net()
+    fit(as_truth, (X, LABELS > 0), loss="bce_with_logits", epochs=1)
+    fit(as_numbers, (X, (LABELS > 0).astype(int)), loss="bce_with_logits", epochs=1)
+    assert np.array_equal(weights(as_truth), weights(as_numbers))
 
 
 def test_tensors_are_data_too():

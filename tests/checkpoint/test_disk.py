@@ -139,6 +139,28 @@ def test_a_full_disk_leaves_the_old_file(tmp_path):
     assert not load(path).last["w"].any()
 
 
+def test_a_file_that_may_not_be_written_is_refused_with_its_path_and_stays(tmp_path, monkeypatch):
+    path = tmp_path / "a.npz"
+    save(path, OLD)
+    with monkeypatch.context() as patch:
+        patch.setattr(disk, "os", type("os", (), {**vars(os), "access": staticmethod(lambda *of: False)}))
+        with pytest.raises(PermissionError) as caught:
+            save(path, NEW)
+    assert caught.value.filename == str(path)
+    assert not load(path).last["w"].any()
+    assert os.listdir(tmp_path) == ["a.npz"]
+
+
+def test_where_folders_cannot_be_opened_nor_processes_asked_it_saves_and_leaves_other_files_alone(
+    tmp_path, monkeypatch
+):
+    left = TestTemporaryFiles().left(tmp_path, "a.npz", 2**22 + 1)
+    monkeypatch.setattr(disk, "os", type("os", (), {**vars(os), "name": "nt"}))
+    save(tmp_path / "a.npz", NEW)
+    assert load(tmp_path / "a.npz").last["w"].all()
+    assert left.exists()
+
+
 # --- what is kept of the old file -------------------------------------------------------------------------------------
 @pytest.mark.skipif(os.name != "posix", reason="modes of POSIX")
 class TestThePlaceOfTheOldFile:

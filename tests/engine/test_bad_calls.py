@@ -68,6 +68,7 @@ SHAPES = [
     (np.linalg.det, f"det: {FIT}a (2, 3)"),
     (np.linalg.slogdet, f"slogdet: {FIT}a (2, 3)"),
     (lambda t: np.linalg.solve(t[:, :2], np.ones(3)), f"solve: {FIT}a (2, 2), b (3,)"),
+    (lambda t: np.average(t, weights=np.ones(2)), "average: expected weights (2, 3) or one for each entry along axis, got (2,), axis=None; say along which"),
     (lambda t: ops.logsumexp(t, 4), f"logsumexp: {AXES}z (2, 3), axis=4"),
     (lambda t: ops.softmax(t[:, :0]), f"softmax: {FIT}z (2, 0)"),
     (lambda t: ops.softmax(t.sum()), f"softmax: {FIT}z ()"),
@@ -81,6 +82,8 @@ SHAPES = [
     (lambda t: np.clip(t, np.ones(2), None), f"clip: {FIT}a (2, 3), a_min (2,), a_max=None; they clash in axis -1: 3 and 2"),
 ]  # fmt: skip
 OTHERS = [
+    (lambda t: np.einsum(3, t), TypeError, "einsum: expected subscripts as text, got int; write 'ij,jk->ik'"),
+    (lambda t: np.average(t, weights=np.zeros((2, 3))), ZeroDivisionError, "average: expected weights with a sum that is not 0, got 0; give one that counts"),
     (lambda t: np.argmax(t, 1.5), TypeError, f"argmax: {WHOLE}a (2, 3), axis=1.5"),
     (lambda t: np.prod(t, "a"), TypeError, f"prod: {WHOLE}a (2, 3), axis='a'"),
     (lambda t: np.sum(t, np.array([0, 1])), TypeError, f"sum: {WHOLE}a (2, 3), axis (2,) int64"),

@@ -1,5 +1,6 @@
 """Backward: what it adds up, what it keeps and lets go, what it refuses; hooks, higher derivatives."""
 
+import contextvars
 import warnings
 
 import numpy as np
@@ -126,6 +127,12 @@ class TestWhatBackwardRefuses:
         with pytest.raises(GradientError, match=f"^backward: .*{said}"):
             make(x).backward()
         assert x.grad is None
+
+    def test_says_so_where_nothing_was_ever_recorded(self):
+        with pytest.raises(
+            GradientError, match="it was computed from constants only; give an input requires_grad=True"
+        ):
+            contextvars.Context().run(Tensor([1.0]).backward)
 
     @pytest.mark.parametrize(
         ("seed", "error", "said"),

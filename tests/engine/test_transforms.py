@@ -122,6 +122,9 @@ class TestWrt:
         ):
             transform(f, wrt)
 
+    def test_of_a_function_whose_arguments_cannot_be_read_is_a_position(self):
+        assert grad(max)(np.array([1.0, 3.0, 2.0])).tolist() == [0, 1, 0]
+
     def test_an_argument_that_the_call_leaves_out_is_missed(self):
         def f(x, y=2.0):
             return x * y

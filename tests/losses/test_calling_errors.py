@@ -70,6 +70,7 @@ CALLS = [
     (lambda: (get("mae") + 1e300 * get("mse"))(z(4, np.float32), z(4)), DomainError,
      "mse: expected its factor within float32, 1.2e-38 … 3.4e+38, got 1e+300; use pred.astype(np.float64)"),
     # dtypes
+    (lambda: losses.align(get("mse"), np.array(["a"]), (1,)), DTypeError, "mse: expected numbers as target, got <U1; encode the classes as 0, 1, …"),
     (lambda: get("cross_entropy")(z((64, 10)), z(64)), DTypeError,
      "cross_entropy: expected integer labels, got float64 (64,); use target.astype(int), or rows (64, 10) for soft labels"),
     (lambda: get("multi_margin")(z((64, 10)), z(64, bool)), DTypeError, "multi_margin: expected integer labels, got bool (64,); use target.astype(int)"),
@@ -141,6 +142,8 @@ CALLS = [
     (lambda: get("cross_entropy")(z((2, 3)), z(2, int), class_weight=[1, -2, 1]), DomainError,
      "cross_entropy: expected class_weight ≥ 0 and finite, got -2 at class 1; 0 leaves it out"),
     (lambda: get("cross_entropy")(z((2, 3)), z(2, int), class_weight=[1, np.nan, 1]), DomainError, "got nan at class 1"),
+    (lambda: get("cross_entropy")(z((2, 3)), z(2, int), class_weight=list("abc")), DTypeError,
+     "cross_entropy: expected numbers as class_weight, got <U1; one for each of 3 classes"),
     (lambda: get("cross_entropy")(z((2, 3)), z(2, int), class_weight={0: 1, 1: 1, 7: 1}), LabelError,
      "cross_entropy: expected class_weight for classes 0 … 2, got 7"),
     (lambda: get("hinge")(z(2), np.ones(2), class_weight={-1: 2}), ShapeError, "hinge: expected class_weight for every class, -1 … 1, none for 1"),
@@ -371,6 +374,27 @@ def test_a_closed_form_that_breaks_the_contract_is_named_and_changes_no_gradient
     with pytest.raises(PluginError, match=rf"square \(test_calling_errors.py:\d+\): .*{text}"):
         values.backward(np.ones(3))
     assert pred.grad is None
+
+
+def test_a_loss_that_couples_the_batch_and_returns_another_shape_is_told_which_ones_there_are():
+    @loss(coupled=True)
+    def odd(pred, target):
+        return (pred - target)[:2]
+
+    with pytest.raises(
+        PluginError,
+        match=r"expected one value per sample, \(3,\), got float64 \(2,\); a loss that couples the batch returns",
+    ):
+        odd(z(3), np.ones(3))
+
+
+def test_annotations_that_only_a_type_checker_can_read_declare_no_constraint():
+    @loss
+    def typed(pred: "Array", target: "Array", *, delta: "Missing" = 2.0):  # noqa: F821
+        return delta * (pred - target)
+
+    assert typed([3.0], [1.0]).item() == 4
+    assert typed.with_(delta=-1)([3.0], [1.0]).item() == -2
 
 
 def test_a_float64_slope_of_a_float32_prediction_is_cast():

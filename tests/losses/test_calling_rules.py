@@ -446,6 +446,21 @@ def test_a_prediction_that_is_nan_is_no_error_and_shows_in_the_value(name):
         assert np.array_equal(slope[kept], expected[1][kept])
 
 
+def test_where_only_classes_of_weight_0_are_there_the_loss_is_0_with_gradient_0():
+    weighted = losses.get("cross_entropy", class_weight=[0, 1, 1])
+    for reduction in ("weighted_mean", "mean", "sum"):
+        value, slope = weighted.value_and_grad(RNG.normal(size=(4, 3)), np.zeros(4, int), reduction=reduction)
+        assert value == 0
+        assert not slope.any()
+
+
+def test_a_target_that_requires_gradients_beside_the_prediction_gets_its_own_in_its_own_dtype():
+    pred, target = Tensor(np.ones(3, np.float32), requires_grad=True), Tensor(np.zeros(3), requires_grad=True)
+    losses.get("mse")(pred, target, reduction="sum").backward()
+    assert (pred.grad.tolist(), pred.grad.dtype) == ([2, 2, 2], np.float32)
+    assert (target.grad.tolist(), target.grad.dtype) == ([-2, -2, -2], np.float64)
+
+
 def test_weights_too_large_to_be_summed_escape_as_no_warning():
     value = losses.get("mse")(np.ones(2), np.zeros(2), sample_weight=[1e308, 1e308], reduction="weighted_mean")
     assert not np.isfinite(value.data)

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from minigrad import losses
+from minigrad import loss, losses
 from minigrad.engine.errors import PluginError, UnknownLossError
 from minigrad.losses.names import FOREIGN, foreign
 from tests.losses.own import cubic, plain
@@ -146,6 +146,18 @@ def test_what_is_neither_a_name_nor_a_loss_is_refused(what, function):
     cure = "put @loss above it" if callable(what) else r"write losses.get\('mse'\), or @loss above a function"
     with pytest.raises(TypeError, match=f"losses.{function.__name__}: expected a .*, got .*; {cure}"):
         function(what)
+
+
+def test_a_loss_is_equal_to_no_other_thing_and_a_notebook_shows_it_escaped():
+    @loss
+    def bold(pred, target):
+        """<script>alert(1)</script> & [red]."""
+        return pred - target
+
+    assert losses.get("mse") != "mse"
+    assert losses.get("mse") == losses.get("minigrad:mse")
+    assert "<script>" not in bold._repr_html_()
+    assert "&lt;script&gt;alert(1)&lt;/script&gt; &amp; [red]" in bold._repr_html_()
 
 
 def test_a_loss_is_returned_as_it_is():

@@ -232,6 +232,7 @@ class TestForPeople:
         assert nn.labels(Holder(inner=Holder())) == {"inner": "inner"}
 
     def test_a_repr_shows_what_is_inside(self):
+        assert repr(nn.Dropout(0.3, rng=0)) == "Dropout(0.3)"
         assert repr(Holder()) == "Holder()"
         assert repr(Holder(a=nn.Tanh())) == "Holder(\n  a: Tanh()\n)"
         assert repr(MLP(2, 3, 1, output="sigmoid", rng=0)) == "MLP(2, 3, 1, activation='relu', output='sigmoid')"
