@@ -105,6 +105,7 @@ OTHERS = [
     (lambda t: t[np.ones((3, 3), bool)], IndexError, f"getitem: {INDEX}a (2, 3), index (3, 3) bool"),
     (lambda t: np.add(t, t, casting="unsafe"), TypeError, "add: expected no casting= on a Tensor, got 'unsafe'"),
     (lambda t: np.sum(t, out=np.ones(())), GradientError, "sum: expected no out= with Tensors"),
+    (lambda t: np.einsum(t, [0, 1]), TypeError, "einsum: expected subscripts as text, got Tensor; write 'ij,jk->ik'"),
     (lambda t: np.linalg.svd(t), GradientError, "np.linalg.svd: expected a function with a rule"),
     (lambda t: np.divmod(t, 2), GradientError, "np.divmod: expected a function with a rule"),
     (lambda t: np.add.at(np.ones(3), [0], t[0]), GradientError, "np.add.at: expected a plain call np.add(…)"),

@@ -232,6 +232,12 @@ class TestHooks:
             y.sum().backward()
         assert x.grad is None
 
+    def test_what_a_hook_returns_is_stored_in_the_dtype_of_the_tensor(self):
+        x = Tensor(np.ones(2, np.float32), requires_grad=True)
+        x.register_hook(lambda g: np.array([0.5, 2.0]))
+        (x * 2).sum().backward()
+        assert (x.grad.tolist(), x.grad.dtype) == ([0.5, 2], np.float32)
+
     def test_a_hook_on_a_leaf_changes_what_is_stored(self):
         x = leaf(1.0)
         x.register_hook(lambda g: np.zeros(1))

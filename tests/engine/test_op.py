@@ -27,6 +27,12 @@ class TestAFunctionOfOnesOwn:
         made = elementwise(lambda x: x**3, name="cube", x=lambda x: 3 * x * x)
         assert (made.name, repr(made), repr(made(leaf(2.0)))) == ("cube", "<op cube(x)>", "Tensor([8.], from=cube)")
 
+    def test_the_names_of_its_arguments_can_be_given(self):
+        made = elementwise(lambda *xs: xs[0] * xs[1], name="product", args="x y", x=lambda y: y, y=lambda x: x)
+        x, y = leaf(2.0), leaf(3.0)
+        made(x, y).backward()
+        assert (x.grad.tolist(), y.grad.tolist()) == ([3], [2])
+
     def test_what_numpy_does_not_know_by_its_name_is_registered_alike(self):
         special = pytest.importorskip("scipy.special")
         erf = elementwise(special.erf, x=lambda x: 2 / np.sqrt(np.pi) * np.exp(-x * x))

@@ -1,6 +1,7 @@
 """Every rule, in first and second order and both float types, against derivatives of the function itself."""
 
 import math
+import re
 
 import numpy as np
 import pytest
@@ -240,6 +241,14 @@ def test_a_fused_function_is_what_it_stands_for(fused):
             assert oracle.far(found, fused.reference(*arrays), 1.0 if count < 3 else 5.0) <= exact
 
 
+@pytest.mark.parametrize("fused", [ops.softmax, ops.log_softmax], ids=named)
+def test_rows_of_very_many_scores_are_added_up_row_by_row(fused):
+    z = np.random.default_rng(5).uniform(-2, 2, (3, 150))
+    assert oracle.far(fused(z), PLAIN[fused](z), 1.0) <= 1e-14
+    slope = grad(lambda z: (fused(z) * np.cos(z)).sum())(z)
+    assert oracle.far(slope, grad(lambda z: (PLAIN[fused](z) * np.cos(z)).sum())(z)) <= 1e-13
+
+
 def test_norms_made_of_singular_values_have_two_derivatives_and_say_that_there_is_no_third():
     def norm(x):
         return np.linalg.norm(x, "nuc")
@@ -259,6 +268,8 @@ def test_norms_made_of_singular_values_have_two_derivatives_and_say_that_there_i
         (lambda t: np.exp(t, dtype="c16"), "exp: expected no dtype= on a Tensor"),
         (lambda t: np.sum(t, initial=1.0), "sum: expected no initial= on a Tensor"),
         (lambda t: np.mean(t, dtype=np.float32), "mean: expected no dtype= on a Tensor"),
+        (lambda t: np.var(t, correction=1), "var: expected no correction= on a Tensor"),
+        (lambda t: np.std(t, mean=np.zeros((1, 1))), "std: expected no mean= on a Tensor"),
     ],
 )
 def test_a_keyword_that_no_rule_knows_is_refused(call, text):
@@ -339,5 +350,7 @@ def test_every_function_is_listed_with_its_rules():
         name = getattr(key, "__name__", str(key))
         if not name.startswith(("<", "_")) and key != "cast":
             assert name in text
+    tables = re.findall(r"^(\w+): ", text, re.MULTILINE)
+    assert tables[:7] == ["contraction", "elementwise", "indexing", "linalg", "reductions", "shaping", "fused"]
     assert "multiply             ∂x: y   ∂y: x" in text
     assert "power                ∂x: y·x**(y−1), and 0 for y = 0" in text

@@ -48,6 +48,24 @@ class TestGrad:
         assert grad(inner)(2.0) == 2 * 2.0 + 6
         assert grad(lambda w: grad(lambda x: np.exp(x * w))(0.0) ** 2)(3.0) == 6
 
+    def test_a_value_that_is_used_twice_is_looked_at_once(self):
+        def doubled(x):
+            for _ in range(60):
+                x = x + x
+            return x
+
+        assert grad(doubled)(1.0) == 2.0**60
+
+    def test_hooks_of_what_lies_outside_are_not_called(self):
+        seen = []
+        w = Tensor(X, requires_grad=True)
+        y = w * 3
+        for t in (w, y):
+            t.register_hook(seen.append)
+        y.retain_grad()
+        assert grad(lambda x: (x * w + x * y).sum())(1.0).data == pytest.approx(4 * X.sum())
+        assert (seen, w.grad, y.grad) == ([], None, None)
+
     def test_on_tensors_the_result_is_recorded(self):
         x = Tensor(X, requires_grad=True)
         grad(cubes)(x).sum().backward()
