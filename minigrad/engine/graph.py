@@ -121,7 +121,7 @@ def walk(
             if not retain_graph:
                 node.free()
         for edge in arrived:
-            if edge.hooks and isinstance(edge, Leaf):
+            if edge.hooks and isinstance(edge, Leaf) and not ends:  # a walk to certain nodes is no backward pass
                 arrived[edge] = call_hooks(edge, arrived[edge])
     finally:
         recording.reset(token)

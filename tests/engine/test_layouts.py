@@ -126,17 +126,13 @@ def test_no_other_result_shares_memory_even_where_nothing_changes(i, layout, rec
     assert not np.may_share_memory(out.data, x)
 
 
-VIEWS = {
-    np.reshape: [(3, 2)], np.transpose: [], np.ravel: [], np.squeeze: [], np.flip: [], np.diagonal: [], "getitem": [slice(1)],
-    np.expand_dims: [0], np.swapaxes: [0, 1], np.moveaxis: [0, 1], np.broadcast_to: [(4, 2, 3)], np.diag: [],
-    np.atleast_1d: [], np.atleast_2d: [], np.atleast_3d: [],
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("key", VIEWS, ids=named)
-def test_a_view_copies_nothing_and_cannot_be_written_to(key):
+@pytest.mark.parametrize(
+    "key", [np.reshape, np.transpose, np.ravel, np.squeeze, np.flip, np.diagonal, "getitem"], ids=named
+)
+def test_a_view_cannot_be_written_to(key):
     t = Tensor(A, requires_grad=True)
-    out = RULES[key](t, *VIEWS[key])
+    args = {np.reshape: [(3, 2)], "getitem": [slice(1)]}.get(key, [])
+    out = RULES[key](t, *args)
     assert np.may_share_memory(out.data, t.data)
     with pytest.raises(ValueError, match="read-only"):
         out.data[...] = 0
