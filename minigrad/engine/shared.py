@@ -25,5 +25,8 @@ def once(function: Callable[..., Any], *args: Any) -> Any:
             return function(*args)
     key = (function, *map(id, args))
     if key not in known:
-        known[key] = function(*args), args  # with the arguments: nothing else can have their ids meanwhile
+        result = function(*args)
+        if type(result) is np.ndarray:
+            result.flags.writeable = False  # so that what is made of it can be shared in turn
+        known[key] = result, args  # with the arguments: nothing else can have their ids meanwhile
     return known[key][0]

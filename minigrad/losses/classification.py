@@ -204,11 +204,22 @@ def bce(pred: Array, target: Array, *, label_smoothing: Smoothing = 0.0) -> Arra
     return -yes * ln_p - no * ln_not_p
 
 
+def _weight_of(target: Array, alpha: float | None) -> Any:
+    return 1 if alpha is None else alpha * target + (1 - alpha) * (1 - target)
+
+
+def _missed(pred: Array, target: Array) -> tuple[Array, Array, Array]:
+    """The score against the label, −x, with σ(−x) and ln(1 + e^−x); in float64, for a power of e^x loses a digit."""
+    against = ((1 - 2 * target) * pred).astype(np.float64)
+    most = -math.log(np.finfo(pred.dtype).tiny)
+    near = np.clip(against, None, most) if (against > most).any() else against  # beyond, σ has slope 0: 0 · inf
+    return against, sigmoid(near), softplus(against)
+
+
 def _focal_slope(pred: Array, target: Array, *, gamma: float, alpha: float | None) -> Array:
-    s = 2 * target - 1
-    x, a = (s * pred).astype(np.float64), 1 if alpha is None else alpha * target + (1 - alpha) * (1 - target)
-    missed = sigmoid(-x)
-    return (-s * a * missed**gamma * (gamma * sigmoid(x) * softplus(-x) + missed)).astype(pred.dtype)
+    against, missed, lost = once(_missed, pred, target)
+    steep = missed**gamma * (gamma * sigmoid(-against) * lost + missed)
+    return ((1 - 2 * target) * _weight_of(target, alpha) * steep).astype(pred.dtype)
 
 
 @loss(pred="logit", target="binary", kinks=(), claims="symmetric", grad=_focal_slope)
@@ -238,10 +249,8 @@ def focal(
 
     Lin 2017, doi:10.1109/ICCV.2017.324.
     """
-    x = ((2 * target - 1) * pred).astype(np.float64)  # a power of e^x in float32 has lost a digit
-    a = 1 if alpha is None else alpha * target + (1 - alpha) * (1 - target)
-    far = np.clip(x, math.log(np.finfo(pred.dtype).tiny), None)  # below, σ(−x) is 1 and its slope 0: 0 · inf
-    return (a * sigmoid(-far) ** gamma * softplus(-x)).astype(pred.dtype)
+    _, missed, lost = once(_missed, pred, target)
+    return (_weight_of(target, alpha) * missed**gamma * lost).astype(pred.dtype)
 
 
 # --- margins ----------------------------------------------------------------------------------------------------------

@@ -188,27 +188,34 @@ def triplet_margin(
     return relu(once(_excess_of, pred, margin, p, swap))
 
 
-def _unit(v: Array) -> tuple[Array, Array, Array]:
-    """The unit vector, and the norm as a product of two numbers, as it may be too small to divide by; 0 of a zero."""
+def _unit(v: Array) -> tuple[Array, Array, Any, Any]:
+    """The unit vector, the norm as a product of two numbers, as it may be too small to divide by, and where it is 0."""
+    if _is_moderate(length := norm(v, 2)[..., None]):
+        return v / length, length, 1, np.False_
     v, size = _scaled(v)
     length = norm(v, 2)[..., None]
-    length = np.where(length == 0, 1, length)
-    return v / length, length, size
+    none = length == 0
+    length = np.where(none, 1, length)
+    return v / length, length, size, none
 
 
 def _cosine(pred: Array) -> tuple[Array, Array]:
     """1 − cos = ½ norm(â − b̂)² and cos of each pair; beside a zero vector cos is 0, with slope 0."""
-    units, _, _ = once(_unit, pred)
+    units, _, _, none = once(_unit, pred)
     a, b = units[..., 0, :], units[..., 1, :]
-    none = (largest(pred) == 0)[..., 0].any(-1)
-    return np.where(none, 1, 0.5 * np.sum((a - b) ** 2, -1)), np.where(none, 0, np.sum(a * b, -1))
+    apart, cos = 0.5 * np.sum((a - b) ** 2, -1), np.sum(a * b, -1)
+    if none.any():
+        none = none[..., 0].any(-1)
+        apart, cos = np.where(none, 1, apart), np.where(none, 0, cos)
+    return apart, cos
 
 
 def _cosine_slope(pred: Array, target: Array, *, margin: float) -> Array:
-    units, length, size = once(_unit, pred)
+    units, length, size, none = once(_unit, pred)
     cos = once(_cosine, pred)[1][..., None, None]
     k = np.where((target[..., None, None] < 0) & (cos <= margin), 0, -target[..., None, None])
-    k = np.where((largest(pred) == 0).any(-2, keepdims=True), 0, k)
+    if none.any():
+        k = np.where(none.any(-2, keepdims=True), 0, k)
     return k * (units[..., ::-1, :] - cos * units) / length / size
 
 

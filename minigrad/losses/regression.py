@@ -156,14 +156,14 @@ def log_cosh(pred: Array, target: Array) -> Array:
     Green 1990, doi:10.1109/42.52985.
     """
     r = pred - target
-    near = np.log1p(2 * np.sinh(0.5 * np.clip(r, -1, 1)) ** 2)  # cosh r = 1 + 2 sinh²(½r)
+    near = -0.5 * np.log1p(-(np.tanh(np.clip(r, -1, 1)) ** 2))  # 1/cosh² r = 1 − tanh² r
     far = np.abs(r) - math.log(2) + softplus(-2 * np.abs(r))
     return np.where(np.abs(r) < 1, near, far)
 
 
 def _quantile_slope(pred: Array, target: Array, *, quantile: float) -> Array:
     side = np.sign(pred - target)
-    return np.where(side > 0, (1 - quantile) * side, quantile * side)
+    return (1 - quantile) * np.maximum(side, 0) + quantile * np.minimum(side, 0)
 
 
 @loss(kinks=lambda pred, target, *, quantile: pred - target, claims="convex symmetric", grad=_quantile_slope)
