@@ -194,7 +194,7 @@ def _check_labels(metric: str, classes: bool, data: Any, model: Any) -> None:
         row = int(np.argwhere(wrong)[0, 0])
         raise LabelError(
             f"compare: expected class labels 0 … {outputs - 1} for a model with {outputs} outputs, got {y[row]} at row "
-            f"{row}; end model in the number of classes"
+            f"{row}; give the model an output for each class, or number the classes from 0"
         )
 
 

@@ -239,7 +239,7 @@ class TestCompare:
             (
                 (["cross_entropy", "mse"], (X, np.where(np.arange(len(X)) == 7, 3, 0)), "model"),
                 LabelError,
-                "expected class labels 0 … 2 for a model with 3 outputs, got 3 at row 7; end model in the number",
+                "expected class labels 0 … 2 for a model with 3 outputs, got 3 at row 7; give the model an output for each",
             ),
             ((["mse"], "diabets"), ValueError, "did you mean 'diabetes'"),
         ],

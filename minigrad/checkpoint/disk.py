@@ -45,7 +45,7 @@ def write(path: Path, data: Any) -> None:
         with suppress(OSError):
             os.unlink(temporary)
         if isinstance(error, OSError):
-            raise OSError(error.errno, error.strerror, os.fspath(path)) from error
+            raise OSError(error.errno, error.strerror, os.fspath(path)) from None
         raise
 
 

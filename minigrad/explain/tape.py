@@ -77,7 +77,9 @@ def tape(root: Tensor) -> Tape:
             f"graph: expected a Tensor, got {root!r:.60}; give the loss that was computed, loss(model(X), y)"
         )
     if root.edge is None:
-        raise GradientError("graph: expected a tensor that requires gradients, got a constant; nothing was recorded")
+        raise GradientError(
+            "graph: expected a tensor that requires gradients, got a constant; compute it outside of no_grad()"
+        )
     edges = _reachable(root.edge)
     if any(isinstance(edge, Node) and edge.op is None for edge in edges):
         raise GradientError(

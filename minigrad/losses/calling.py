@@ -114,7 +114,7 @@ def _reduced_apart(loss: Loss, pred: Any, target: Any, reduction: str, *options:
     """A sum with a part that couples the batch: every part is reduced by itself."""
     if reduction == "none":
         raise ValueError(
-            f"{loss}: expected reduction 'mean', 'weighted_mean' or 'sum', got 'none'; its parts are unlike"
+            f"{loss}: expected reduction 'mean', 'weighted_mean' or 'sum', got 'none'; its values have unlike shapes"
         )
     names = ("sample_weight", "mask", "class_weight")
     given = {"reduction": reduction, **dict(zip(names, options, strict=True))}

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from minigrad.engine.errors import DomainError, DTypeError, LabelError, ShapeError
+from minigrad.engine.guards import kind_of
 from minigrad.engine.tensor import Tensor, frozen
 from minigrad.losses.guards import array_of, check_takes_class_weight, first
 
@@ -43,7 +44,9 @@ def as_weight(loss: Loss, weight: Any, pred: Tensor, batch: Shape, mask: Array |
     """Sample weights in the dtype of pred, of a shape that broadcasts to S; 0 where the mask leaves nothing."""
     array = array_of(loss, "sample_weight", weight)
     if array.dtype.kind not in "iufb":
-        raise DTypeError(f"{loss}: expected numbers as sample_weight, got {array.dtype}; 1 counts once, 0 not at all")
+        raise DTypeError(
+            f"{loss}: expected numbers as sample_weight, got {kind_of(array.dtype)}; 1 counts once, 0 not at all"
+        )
     rows = _rows_of(loss, "sample_weight", array, batch).astype(pred.dtype)
     if mask is not None:
         rows = np.where(_met(mask, rows.shape), rows, 0)
@@ -86,7 +89,7 @@ def _class_weights(loss: Loss, weights: Any, classes: int) -> Array:
     array = array_of(loss, "class_weight", weights)
     if array.dtype.kind not in "iufb":
         raise DTypeError(
-            f"{loss}: expected numbers as class_weight, got {array.dtype}; one for each of {classes} classes"
+            f"{loss}: expected numbers as class_weight, got {kind_of(array.dtype)}; one for each of {classes} classes"
         )
     if array.shape != (classes,):
         raise ShapeError(f"{loss}: expected class_weight ({classes},), one for each class, got {array.shape}")

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.engine.errors import DomainError, DTypeError, LabelError, ShapeError
+from minigrad.engine.guards import kind_of
 from minigrad.engine.tensor import Tensor
 from minigrad.nn.arguments import known
 
@@ -117,7 +118,7 @@ def as_numbers(where: str, values: Any) -> Array:
     """The values as an array of numbers."""
     array = values.data if isinstance(values, Tensor) else np.asarray(values)
     if array.dtype.kind not in "iufb":
-        raise DTypeError(f"{where}: expected numbers, got {array.dtype}; encode the classes as 0, 1, …")
+        raise DTypeError(f"{where}: expected numbers, got {kind_of(array.dtype)}; encode the classes as 0, 1, …")
     return array
 
 
@@ -125,7 +126,8 @@ def pair(where: str, pred: Any, target: Any, *, rows: bool = False) -> tuple[Arr
     """Both as arrays of one shape; with `rows` the prediction may have one more axis, the classes."""
     p, t = as_numbers(where, pred), as_numbers(where, target)
     if p.shape != t.shape and not (rows and p.ndim == t.ndim + 1 and p.shape[:-1] == t.shape and p.shape[-1] > 1):
-        cure = "give labels, pred.argmax(-1)" if p.shape[:-1] == t.shape and not rows else "reshape one of them"
+        cure = "reshape one of them" if p.size == t.size else "each prediction needs its target"
+        cure = "give labels, pred.argmax(-1)" if p.shape[:-1] == t.shape and not rows else cure
         more = f" (or pred {t.shape} with one column per class)" if rows else ""
         raise ShapeError(
             f"{where}: expected pred and target of one shape{more}, got pred {p.shape}, target {t.shape}; {cure}"

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.nn.arguments import asked
 from minigrad.optim.flat import Array, Flat
 from minigrad.optim.optimizer import Optimizer
 from minigrad.optim.schedules import Schedule
@@ -42,6 +43,7 @@ class SGD(Optimizer):
 
     state = ("velocity",)
 
+    @asked("SGD(model.parameters(), lr=0.1)")
     def __init__(
         self, params: Iterable[Any], lr: Rate = 1e-2, momentum: float = 0.0, nesterov: bool = False,
         weight_decay: float = 0.0, *, clip_norm: float | None = None, clip_value: float | None = None,
@@ -84,6 +86,7 @@ class Adam(Optimizer):
 
     state = ("first", "second")
 
+    @asked("Adam(model.parameters(), lr=1e-3)")
     def __init__(
         self, params: Iterable[Any], lr: Rate = 1e-3, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8,
         weight_decay: float = 0.0, *, clip_norm: float | None = None, clip_value: float | None = None,
@@ -119,6 +122,7 @@ class AdamW(Adam):
     Loshchilov, Hutter 2019, arXiv:1711.05101.
     """
 
+    @asked("AdamW(model.parameters(), lr=1e-3)")
     def __init__(
         self, params: Iterable[Any], lr: Rate = 1e-3, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8,
         weight_decay: float = 1e-2, *, clip_norm: float | None = None, clip_value: float | None = None,
@@ -150,6 +154,7 @@ class RMSprop(Optimizer):
 
     state = ("second", "velocity")
 
+    @asked("RMSprop(model.parameters(), lr=1e-2)")
     def __init__(
         self, params: Iterable[Any], lr: Rate = 1e-2, alpha: float = 0.99, eps: float = 1e-8, momentum: float = 0.0,
         weight_decay: float = 0.0, *, clip_norm: float | None = None, clip_value: float | None = None,

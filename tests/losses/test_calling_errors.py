@@ -134,7 +134,7 @@ CALLS = [
     (lambda: get("mse")(z((2, 2)), z((2, 2)), sample_weight=[1, np.nan], mask=np.array([[True, False], [False, True]])), DomainError,
      "mse: expected sample_weight ≥ 0 and finite, got nan at row 1; 0 leaves it out"),
     (lambda: get("mse")(z(3), z(3), sample_weight=list("abc")), DTypeError,
-     "mse: expected numbers as sample_weight, got <U1; 1 counts once, 0 not at all"),
+     "mse: expected numbers as sample_weight, got text; 1 counts once, 0 not at all"),
     (lambda: get("mse")(z(3), z(3), mask=[1, 0, 1]), DTypeError, "mse: expected a mask of bool (True = use), got int64; write mask != 0"),
     (lambda: get("mse")(z(3), z(3), mask=[True]), ShapeError, "mse: expected mask (True = use) (3,), got (1,)"),
     (lambda: get("cross_entropy")(z((2, 3)), z(2, int), class_weight=[1, 2]), ShapeError,

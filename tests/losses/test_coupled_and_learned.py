@@ -105,7 +105,8 @@ class TestALossThatCouplesTheBatch:
             0.5 * dice(P, T, sample_weight=w).item() + 0.5 * losses.get("bce")(P, T, sample_weight=w).item()
         )
         with pytest.raises(
-            ValueError, match="expected reduction 'mean', 'weighted_mean' or 'sum', got 'none'; its parts are unlike"
+            ValueError,
+            match="expected reduction 'mean', 'weighted_mean' or 'sum', got 'none'; its values have unlike",
         ):
             total(P, T, reduction="none")
         assert str(total.named("dice_bce")) == "dice_bce"

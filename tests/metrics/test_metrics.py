@@ -319,12 +319,14 @@ def test_a_metric_of_ones_own_is_a_function_with_a_name():
 
 
 REFUSED = [
-    (lambda: metrics.accuracy([1, 0], [1]), ShapeError, "accuracy: expected pred and target of one shape, got pred (2,), target (1,); reshape one of them"),
+    (lambda: metrics.accuracy([1, 0], [1]), ShapeError, "accuracy: expected pred and target of one shape, got pred (2,), target (1,); each prediction needs its target"),
+    (lambda: metrics.accuracy([[1, 0]], [1]), ShapeError,
+     "accuracy: expected pred and target of one shape, got pred (1, 2), target (1,); give labels, pred.argmax(-1)"),
     (lambda: metrics.mae([[1.0]], [1.0]), ShapeError, "mae: expected pred and target of one shape, got pred (1, 1), target (1,)"),
     (lambda: metrics.accuracy([], []), ShapeError, "accuracy: expected at least one sample, got none; is the selection empty?"),
     (lambda: metrics.confusion_matrix([1], [1, 0]), ShapeError, "confusion_matrix: expected pred and target of one shape"),
     (lambda: metrics.brier([0.5], [1, 0]), ShapeError, "brier: expected pred and target of one shape (or pred (2,) with one column per class), got pred (1,), target (2,)"),
-    (lambda: metrics.accuracy(["a"], ["a"]), DTypeError, "accuracy: expected numbers, got <U1; encode the classes as 0, 1, …"),
+    (lambda: metrics.accuracy(["a"], ["a"]), DTypeError, "accuracy: expected numbers, got text; encode the classes as 0, 1, …"),
     (lambda: metrics.confusion_matrix([0, 3], [0, 1], classes=3), LabelError, "confusion_matrix: expected labels 0 … 2, got 3 in pred at row 1; number the classes from 0"),
     (lambda: metrics.confusion_matrix([0, 1], [0, -1]), LabelError, "confusion_matrix: expected labels 0 … 1, got -1 in target at row 1"),
     (lambda: metrics.f1([0, 1], [0, 2]), LabelError, "f1: expected two classes, labelled 0 and 1 or -1 and +1, got 2 at row 1; for more classes say average='macro'"),

@@ -109,7 +109,7 @@ def test_dice_bce_reduces_each_part_by_itself_and_is_known_by_name():
     for given in ({}, {"sample_weight": W[:, 0]}, {"sample_weight": W[:, 0], "reduction": "weighted_mean"}):
         parts = 0.5 * overlap.dice(P, T, **given).item() + 0.5 * bce(P, T, **given).item()
         assert overlap.dice_bce(P, T, **given).item() == pytest.approx(parts, rel=1e-14)
-    with pytest.raises(ValueError, match="got 'none'; its parts are unlike"):
+    with pytest.raises(ValueError, match="got 'none'; its values have unlike shapes"):
         overlap.dice_bce(P, T, reduction="none")
     with losses.isolated():
         losses.register(overlap.dice_bce)
