@@ -99,6 +99,8 @@ class Op:
 
     def _owned(self, out: Any, values: list[Any]) -> Array:
         """The result as an array that shares no memory with an input, unless the op is said to be a view."""
+        if type(out) is np.float64 or type(out) is np.float32:
+            return np.asarray(out)
         if type(out) is not np.ndarray or out.dtype.char not in "fd":
             out = declaring.result_of(self, out)
         base: Any = out.base

@@ -171,6 +171,8 @@ def wrap(data: Any, edge: Edge | None) -> Tensor:
 def frozen(value: Any) -> Any:
     """A value that nobody can change: a read-only array is kept, any other is copied."""
     if not isinstance(value, np.ndarray):
+        if type(value) is float:
+            return value
         return type(value)(map(frozen, value)) if isinstance(value, SEQUENCES) else value
     owner: Any = value
     while isinstance(owner, np.ndarray):
