@@ -212,6 +212,17 @@ def test_importing_minigrad_loads_numpy_and_nothing_else_of_others():
     assert answer.stdout.strip() == "[]"
 
 
+def test_whoever_catches_an_error_of_python_catches_its_kind_of_here():
+    from minigrad import errors
+
+    kinds = {
+        "ShapeError": ValueError, "DTypeError": TypeError, "LabelError": ValueError, "DomainError": ValueError,
+        "GradientError": RuntimeError, "PluginError": RuntimeError, "UnknownLossError": LookupError, "CheckpointError": RuntimeError,
+    }  # fmt: skip
+    for name, kind in kinds.items():
+        assert issubclass(getattr(errors, name), kind), name
+
+
 def test_every_public_name_is_there():
     import minigrad
 

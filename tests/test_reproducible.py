@@ -1,6 +1,7 @@
 """The same script gives the same bytes wherever it runs, and an import touches nothing but the package and NumPy."""
 
 import os
+import statistics
 import subprocess
 import sys
 from pathlib import Path
@@ -118,6 +119,24 @@ print(len([path for path in opened if path.startswith(own)]) > 10)
 
 def test_an_import_opens_no_file_of_others_no_socket_and_reads_no_variable():
     assert printed("-c", IMPORT).splitlines() == ["[] [] []", "[]", "True"]
+
+
+COST = """
+import time
+start = time.process_time()
+import numpy
+after = time.process_time()
+import minigrad
+print((time.process_time() - start) / (after - start))
+"""
+
+
+@pytest.mark.slow
+def test_an_import_takes_no_more_than_a_fifth_longer_than_that_of_numpy(tmp_path):
+    """In processor time, so that others on the machine do not count; with compiled files, as an installation has them."""
+    compiled = {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(tmp_path)}
+    times = [float(printed("-c", COST, **compiled)) for _ in range(12)][1:]
+    assert statistics.median(times) <= 1.2
 
 
 WORKERS = """
