@@ -220,6 +220,17 @@ def test_a_zero_vector_has_no_direction_and_is_not_turned(loss):
     assert slope[1:].any()
 
 
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_two_points_that_coincide_are_pulled_nowhere_whether_they_are_alike_or_not(dtype):
+    pairs = np.array([[[1.0, 2.0], [1.0, 2.0]], [[0.0, 0.0], [0.0, 0.0]]], dtype)
+    for target in (np.ones(2), np.zeros(2)):
+        x = Tensor(pairs, requires_grad=True)
+        embedding.contrastive.function(x, target, **embedding.contrastive.values).sum().backward()
+        for slope in (embedding.contrastive.value_and_grad(pairs, target, reduction="sum")[1], x.grad.data):
+            assert slope.tolist() == np.zeros(pairs.shape).tolist()
+    assert embedding.contrastive(pairs, np.zeros(2), reduction="none").data.tolist() == [1, 1]
+
+
 def test_nt_xent_finds_what_two_views_share_without_labels():
     g = np.random.default_rng(0)
     thing = g.integers(0, 4, 400)
