@@ -423,7 +423,7 @@ BAD_DATA = [
     ((X, [[1.0], [1.0, 2.0]] * 45), {}, ShapeError, r"fit: expected y as numbers in a regular shape, got rows of unlike length"),
     ((X, Y), {"metrics": "mae"}, TypeError, r"fit: expected metrics as a list, got 'mae' alone; write metrics=\['mae'\]"),
     ((np.array([["a", 1]] * 9, object), Y), {}, DTypeError, r"fit: expected numbers in X, got objects"),
-    ((X, np.array(["a", "b", "c"] * 30)), {}, DTypeError, r"fit: expected numbers in y, got <U1; encode text as numbers"),
+    ((X, np.array(["a", "b", "c"] * 30)), {}, DTypeError, r"fit: expected numbers in y, got text; np.unique\(y, return_inverse=True\)\[1\] makes labels of texts"),
     (X, {}, TypeError, r"fit: expected train as a pair \(X, y\), got ndarray"),
     ((X, LABELS), {"loss": "cross_entropy", "model": net(2)}, LabelError, r"cross_entropy: expected labels 0 … 1, got 2 at row \d+"),
     ((X, Y), {"sample_weight": [1, 2]}, ShapeError, r"fit: expected sample_weight \(90,\), one for each sample, got \(2,\)"),
