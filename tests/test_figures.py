@@ -210,6 +210,16 @@ def test_a_card_draws_its_curves_and_lists_its_lines():
     assert f"✗ {record.failed[0]}: {record[record.failed[0]].text}" in figures.alt(fig)
 
 
+@pytest.mark.parametrize(("height", "left_out"), [(5.0, 0), (3.0, 1)])
+def test_a_card_in_a_low_figure_is_cut_and_shows_its_faults_first(height, left_out):
+    record = check_loss(planted)
+    fig = figures.card(record, fig=Figure(figsize=(9, height), layout="constrained"))
+    words = [text.get_text() for text in fig.axes[-1].texts]
+    assert all(name in words for name in record.failed)
+    assert any(word.endswith("…") for word in words)
+    assert sum(word.startswith("… and ") and word.endswith(" more") for word in words) == left_out
+
+
 # --- samples ----------------------------------------------------------------------------------------------------------
 def test_shares_are_a_lorenz_curve_with_its_gini():
     g = np.random.default_rng(0)
@@ -269,6 +279,15 @@ def test_a_loss_that_sends_nothing_has_a_name_and_no_line():
     fig = figures.trace(traced(network(8), also=[0.0 * losses.get("hinge")]))
     assert np.isnan(curves(fig.axes[0])["0.0 * hinge sends nothing"][1]).all()
     assert any("sends nothing" in text.get_text() for text in fig.axes[0].texts)
+
+
+def test_a_sample_that_is_let_go_says_that_nothing_flows():
+    x = np.random.default_rng(0).standard_normal((3, 2))
+    model = MLP(2, 4, 1, rng=0)
+    right = np.sign(model(x.astype(np.float32)).data[:, 0])
+    fig = figures.trace(trace(model, losses.get("hinge", margin=1e-9), x, right, sample=0))
+    assert fig.axes[0].get_title(loc="left") == "The loss sends 0: nothing flows"
+    assert "nothing flows" not in figures.trace(trace(model, "mse", x, right, sample=0)).axes[0].get_title(loc="left")
 
 
 def test_dead_units_are_hatched():

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from minigrad import MLP, compare, data, evaluate, fit
+from minigrad import MLP, compare, data, evaluate, figures, fit
 
 
 def test_a_small_network_reads_96_of_100_digits_after_30_epochs():
@@ -20,6 +20,8 @@ def test_outliers_hurt_squared_error_more_than_absolute_error_and_the_study_says
     found = compare(["mse", "mae"], "diabetes", corrupt=0.1, lrs=(0.01,), seeds=8, epochs=15, model=(10, 16, 1))
     assert found.rows[2].verdict == "better than mse"
     assert found.rows[2].high < 0
+    assert f"({found.rows[2].low:+.4f} … {found.rows[2].high:+.4f})" in str(found)
+    assert "better than mse" in figures.alt(found.plot())
     constant, *losses = found.rows
     assert all(row.median < constant.median for row in losses)
 

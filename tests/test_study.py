@@ -283,13 +283,18 @@ class TestCompare:
         compare(["mse"], (X, Y), model=model, seeds=2, epochs=1, lrs=(0.1,))
         assert seen == [0, 1]
 
-    def test_ctrl_c_ends_it(self):
+    def test_ctrl_c_in_the_midst_of_a_run_ends_it(self):
+        calls = []
+
         @loss
         def interrupted(pred, target):
-            raise KeyboardInterrupt
+            calls.append(1)
+            if len(calls) > 8:
+                raise KeyboardInterrupt
+            return (pred - target) ** 2
 
         with pytest.raises(KeyboardInterrupt):
-            compare([interrupted], (X, Y), model=(3, 1), seeds=1, epochs=1, lrs=(0.1,))
+            compare([interrupted], (X, Y), model=(3, 1), seeds=1, epochs=9, lrs=(0.1,))
 
     def test_a_loss_that_cannot_travel_is_refused_before_the_first_run(self):
         @loss

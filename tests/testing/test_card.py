@@ -295,6 +295,26 @@ def test_a_loss_that_cannot_be_called_is_blamed_once():
     assert card["gradient"].text == "not measured: see value"
 
 
+@pytest.mark.parametrize(
+    ("kinks", "text"),
+    [
+        (
+            lambda pred, target: 1 // 0,
+            "a function of kinks= fails: ZeroDivisionError: integer division or modulo by zero",
+        ),
+        (lambda pred, target: np.zeros(3), r"a function of kinks= returns shape (3,) for "),
+    ],
+)
+def test_kinks_that_are_none_are_told(kinks, text):
+    @loss(kinks=kinks)
+    def bent(pred, target):
+        return np.abs(pred - target)
+
+    card = check_loss(bent)
+    assert "slope" in card.failed
+    assert text in card["slope"].text
+
+
 def test_a_loss_that_leaves_the_program_does_not_end_it():
     @loss
     def leaving(pred, target):
