@@ -1,12 +1,20 @@
 """The same script gives the same bytes wherever it runs, and an import touches nothing but the package and NumPy."""
 
 import os
+import random
+import signal
 import statistics
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
+import matplotlib as mpl
+import numpy as np
 import pytest
+
+from conftest import of_the_process
+from minigrad.engine.graph import recording
 
 ROOT = Path(__file__).parents[1]
 
@@ -79,6 +87,36 @@ def test_two_threads_of_a_blas_give_the_curve_of_one():
     one, two = (list(map(float, printed("-c", CURVE, OPENBLAS_NUM_THREADS=n, OMP_NUM_THREADS=n).split())) for n in "12")
     assert len(one) == 200
     assert two == pytest.approx(one, rel=1e-10)
+
+
+CHANGES = {
+    "NumPy's handling of errors": lambda: np.seterr(all="raise"),
+    "NumPy's random state": lambda: np.random.random(),  # noqa: NPY002 - the state that nobody must touch
+    "Python's random state": random.random,
+    "the filters of warnings": lambda: warnings.simplefilter("ignore"),
+    "the recursion limit": lambda: sys.setrecursionlimit(sys.getrecursionlimit() + 1),
+    "the handler of Ctrl-C": lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),
+    "the grad mode": lambda: recording.set(False),
+    "matplotlib's style": lambda: mpl.rcParams.update({"lines.linewidth": 3.5}),
+}
+
+
+@pytest.mark.parametrize("what", CHANGES)
+def test_a_change_of_the_process_is_seen_by_the_look_that_every_test_is_given(what):
+    before, handler = of_the_process(), signal.getsignal(signal.SIGINT)
+    limit, legacy, own = sys.getrecursionlimit(), np.random.get_state(), random.getstate()  # noqa: NPY002
+    mode = recording.get()
+    with warnings.catch_warnings(), np.errstate(), mpl.rc_context():
+        try:
+            CHANGES[what]()
+            after = of_the_process()
+        finally:
+            sys.setrecursionlimit(limit)
+            np.random.set_state(legacy)  # noqa: NPY002
+            random.setstate(own)
+            signal.signal(signal.SIGINT, handler)
+            recording.set(mode)
+    assert [name for name, value in after.items() if value != before[name]] == [what]
 
 
 # --- an import --------------------------------------------------------------------------------------------------------
