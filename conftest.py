@@ -17,7 +17,8 @@ TOGETHER = ("tests/tutorials/", "tests/explain/")  # what their files share is m
 def of_the_process():
     """What belongs to the whole process, and to no library."""
     _, keys, place, *_ = np.random.get_state()  # noqa: NPY002 - the state that nobody must touch
-    figures = sys.modules.get("matplotlib")
+    style = dict.copy(sys.modules["matplotlib"].rcParams) if "matplotlib" in sys.modules else {}
+    style.pop("backend", None)  # chosen by whoever draws first
     return {
         "NumPy's handling of errors": np.geterr(),
         "NumPy's random state": (keys.tobytes(), place),
@@ -26,7 +27,7 @@ def of_the_process():
         "the recursion limit": sys.getrecursionlimit(),
         "the handler of Ctrl-C": signal.getsignal(signal.SIGINT),
         "the grad mode": recording.get(),
-        "matplotlib's style": dict.copy(figures.rcParams) if figures else None,
+        "matplotlib's style": style,
     }
 
 
