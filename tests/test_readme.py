@@ -43,3 +43,10 @@ def test_every_link_and_picture_leads_somewhere():
     for target in re.findall(r"\]\(([^)#]+)\)", TEXT):
         if not target.startswith("http"):
             assert (README.parent / target).exists(), target
+
+
+@pytest.mark.parametrize("page", [".github/SECURITY.md", "docs/trust.md"])
+def test_the_tests_that_are_said_to_hold_a_promise_are_there(page):
+    named = set(re.findall(r"`(tests/[\w/]+\.py)`", (README.parent / page).read_text(encoding="utf-8")))
+    assert len(named) >= 10
+    assert [path for path in sorted(named) if not (README.parent / path).is_file()] == []
