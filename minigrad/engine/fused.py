@@ -94,6 +94,31 @@ softplus = elementwise(_softplus, name="softplus", x=lambda x: sigmoid(x))
 """ln(1 + e^x), exact in both tails."""
 
 
+def sides(x: Array) -> tuple[Array, Array]:
+    """σ(x) and σ(−x) of an array, each exact."""
+    e = once(_tail, x)
+    total = 1 + e
+    return np.maximum(e, x >= 0) / total, np.maximum(e, x <= 0) / total
+
+
+def _surprises(z: Array, a: Array, b: Array) -> Array:
+    rest = log1p(once(_tail, z))
+    lost, won = rest + np.maximum(-z, 0), rest + np.maximum(z, 0)
+    if np.isinf(z).any():  # 0 · inf: a sure score
+        lost, won = np.where(a == 0, 0, lost), np.where(b == 0, 0, won)
+    return a * lost + b * won
+
+
+surprises = elementwise(
+    _surprises,
+    name="surprises",
+    z=lambda z, a, b: b * sigmoid(z) - a * sigmoid(-z),
+    a=lambda z: softplus(-z),
+    b=lambda z: softplus(z),
+)
+"""a·ln(1 + e^−z) + b·ln(1 + e^z), what a score costs for shares a of yes and b of no; 0 · inf counts as 0."""
+
+
 def _times_exp(a: Array, x: Array) -> Array:
     x = np.asarray(x, np.result_type(a, x, 1.0))
     limit = math.floor(-math.log(np.finfo(x.dtype).tiny))

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import numpy as np
 
-from minigrad.engine.fused import surprise
+from minigrad.engine.fused import sides, surprise, surprises
 from minigrad.engine.shared import once
 from minigrad.engine.sums import starts
 from minigrad.losses.loss import Loss, loss
@@ -133,8 +133,8 @@ def _shares(y: Array, w: Array, smoothing: float) -> tuple[Array, Array]:
 
 
 def _bce_with_logits_slope(pred: Array, target: Array, *, pos_weight: Any, label_smoothing: float) -> Array:
-    a, b = once(_shares, target, pos_weight, label_smoothing)
-    return b * sigmoid(pred) - a * sigmoid(-pred)
+    (a, b), (yes, no) = once(_shares, target, pos_weight, label_smoothing), once(sides, pred)
+    return b * yes - a * no
 
 
 @loss(pred="logit", target="unit", kinks=(), claims="convex symmetric proper", grad=_bce_with_logits_slope)
@@ -164,11 +164,7 @@ def bce_with_logits(
 
     Cox 1958, doi:10.1111/j.2517-6161.1958.tb00292.x.
     """
-    a, b = once(_shares, target, pos_weight, label_smoothing)
-    lost, won = softplus(-pred), softplus(pred)
-    if np.isinf(pred).any():  # 0 · inf: a sure score
-        lost, won = np.where(a == 0, 0, lost), np.where(b == 0, 0, won)
-    return a * lost + b * won
+    return surprises(pred, *once(_shares, target, pos_weight, label_smoothing))
 
 
 def _bce_slope(pred: Array, target: Array, *, label_smoothing: float) -> Array:

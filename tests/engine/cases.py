@@ -3,7 +3,7 @@
 import numpy as np
 
 from minigrad import ops
-from minigrad.engine.fused import surprise
+from minigrad.engine.fused import surprise, surprises
 
 RNG = np.random.default_rng(0)
 SHAPES = [(), (0,), (1,), (3,), (2, 3), (2, 1, 3), (2, 0)]
@@ -36,7 +36,7 @@ ELEMENTWISE = {
     np.fix: [(-0.9, -0.1)], np.round: [(0.6, 1.4)], np.around: [(0.6, 1.4)], np.floor_divide: [(1.1, 1.45), (0.75, 1.0)],
     ops.relu: [POSITIVE], ops.sigmoid: [WIDE], ops.softplus: [WIDE], ops.silu: [WIDE], ops.gelu: [WIDE],
     ops.leaky_relu: [(-2.1, -0.2)], ops.elu: [(-2.1, -0.2)],
-    ops.times_exp: [WIDE, WIDE],
+    ops.times_exp: [WIDE, WIDE], surprises: [WIDE, POSITIVE, POSITIVE],
 }  # fmt: skip
 KINKED = {
     np.absolute, np.fabs, np.maximum, np.minimum, np.fmax, np.fmin, np.sign, np.floor, np.ceil, np.rint, np.trunc, np.fix,
