@@ -68,7 +68,7 @@ class Registry:
     """The plugins of this process: which losses each of them offers, and which of them failed."""
 
     def __init__(self) -> None:
-        from minigrad.losses import classification, ranking, regression
+        from minigrad.losses import classification, margins, ranking, regression
 
         self.manager = pluggy.PluginManager(GROUP)
         self.manager.add_hookspecs(Hooks)
@@ -77,7 +77,7 @@ class Registry:
         self.problems: dict[str, Problem] = {}
         self.loading: set[str] = set()
         self.installed: dict[str, list[EntryPoint]] | None = None
-        for module in (regression, classification, ranking):
+        for module in (regression, classification, margins, ranking):
             self.losses["minigrad"] |= self.take(module, Owner("minigrad", "minigrad-lab"), module.__name__)
 
     # --- plugins ---------------------------------------------------------------------------------------------------
