@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from minigrad.engine.errors import DTypeError
+from minigrad.engine.guards import kind_of
 from minigrad.engine.sums import starts
 from minigrad.engine.tensor import Tensor, frozen
 from minigrad.losses.guards import check_labels
@@ -41,7 +42,7 @@ def align(loss: Loss, target: Any, outputs: tuple[int, ...], dtype: Any = np.flo
     """
     t: Array = target.data if isinstance(target, Tensor) else np.asarray(target)
     if t.dtype.kind not in "iufb":
-        raise DTypeError(f"{loss}: expected numbers as target, got {t.dtype}; encode the classes as 0, 1, …")
+        raise DTypeError(f"{loss}: expected numbers as target, got {kind_of(t.dtype)}; encode the classes as 0, 1, …")
     if t.dtype.kind == "b":
         t = t.astype(np.int64)
     classes = len(outputs) == 1 and outputs[0] > 1 and loss.pred not in ("params", "embedding")

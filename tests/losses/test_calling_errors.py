@@ -70,7 +70,7 @@ CALLS = [
     (lambda: (get("mae") + 1e300 * get("mse"))(z(4, np.float32), z(4)), DomainError,
      "mse: expected its factor within float32, 1.2e-38 … 3.4e+38, got 1e+300; use pred.astype(np.float64)"),
     # dtypes
-    (lambda: losses.align(get("mse"), np.array(["a"]), (1,)), DTypeError, "mse: expected numbers as target, got <U1; encode the classes as 0, 1, …"),
+    (lambda: losses.align(get("mse"), np.array(["a"]), (1,)), DTypeError, "mse: expected numbers as target, got text; encode the classes as 0, 1, …"),
     (lambda: get("cross_entropy")(z((64, 10)), z(64)), DTypeError,
      "cross_entropy: expected integer labels, got float64 (64,); use target.astype(int), or rows (64, 10) for soft labels"),
     (lambda: get("multi_margin")(z((64, 10)), z(64, bool)), DTypeError, "multi_margin: expected integer labels, got bool (64,); use target.astype(int)"),
