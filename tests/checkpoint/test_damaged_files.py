@@ -244,6 +244,13 @@ def encrypted():
     return bytes(raw)
 
 
+def unmarked():
+    """An archive in which an entry does not begin with the mark of one."""
+    raw = bytearray(SMALL)
+    raw[SMALL.index(b"PK\x03\x04", 4) + 2] ^= 1
+    return bytes(raw)
+
+
 def inner():
     """A whole archive inside an array of one that was cut behind it."""
     outside = made([("last/w.npy", entry(np.frombuffer(SMALL, np.uint8))), ("last/x.npy", entry(np.ones(2)))])
@@ -418,6 +425,7 @@ HOSTILE = {
     "an archive behind another": (SMALL + SMALL, "with parts before, behind or between"),
     "an archive in a cut one": (inner(), "with parts before, behind or between"),
     "bytes behind the archive": (SMALL + b"x", "no whole .npz archive"),
+    "an entry without its mark": (unmarked(), "that is out of place"),
     "bytes between the entries": (loose(), "bytes between its entries"),
     "an end that promises a comment": (SMALL[:-2] + b"\x01\x00", "with parts before, behind or between"),
     "a comment": (made([], comment=b"hello"), "no whole .npz archive"),

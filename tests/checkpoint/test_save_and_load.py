@@ -298,6 +298,19 @@ class TestALoss:
         (t,) = own.learned.values()
         assert t.data.tolist() == [2.0]
 
+    def test_that_was_not_saved_cannot_go_on_unless_nothing_of_it_is_learned(self, tmp_path):
+        model = Linear(1, 1, rng=0)
+        save(tmp_path / "a.npz", model)
+        load(tmp_path / "a.npz").resume(model, loss=scaled)
+        with pytest.raises(CheckpointError, match=r"got others \(scale\); nothing was changed"):
+            load(tmp_path / "a.npz").resume(model, loss=scaled.with_(scale=Tensor([2.0], requires_grad=True)))
+
+    def test_keeps_the_name_of_a_sum_and_says_who_offers_it(self, tmp_path):
+        both = (0.5 * losses.get("mse") + 0.5 * losses.get("mae")).named("both")
+        found = round_trip(tmp_path / "a.npz", {}, loss=both)
+        assert (found.loss().name, found.loss()) == ("both", both)
+        assert found.loss_record["parts"][0][1]["distribution"] == "minigrad-lab"
+
     def test_with_other_learned_parameters_changes_nothing(self, tmp_path):
         model, other = Linear(1, 1, rng=0), Linear(1, 1, rng=1)
         save(tmp_path / "a.npz", model, loss=scaled.with_(scale=Tensor([2.0], requires_grad=True)))
@@ -381,6 +394,7 @@ UNSAVED = [
         lambda p: save(p, W, run={"f": len}),
         "run/f: <built-in function len>; kept are None, text, truth values, finite numbers, and arrays",
     ),
+    (lambda p: save(p, W, run={"x": -(2**63) - 1}), "run/x: -9223372036854775809; kept are"),
     (lambda p: save(p, W, run={"x": [1.0, float("nan")]}), "run/x/1: nan; kept are"),
     (lambda p: save(p, W, run={"x": np.float32("inf")}), "run/x: inf; kept are"),
     (lambda p: save(p, W, run={"x": 2**70}), "run/x: 1180591620717411303424; kept are"),

@@ -82,6 +82,22 @@ def test_labels_and_rows_with_class_weights():
         assert ce(z, y, class_weight=[1, 2, 4], reduction="weighted_mean").item() == near(1.873157)
 
 
+def test_weights_of_samples_and_of_classes_multiply():
+    ce, z, y = get("cross_entropy"), A([[1.0, 0, -1], [0, 2, 0]]), A([0, 2])
+    each = ce(z, y, class_weight=[1, 2, 4], sample_weight=[3, 0.5], reduction="none").data
+    assert each == near([3 * 0.407606, 0.5 * 8.958179], 5)
+
+
+def test_values_of_each_class_are_summed_to_one_of_the_sample():
+    @losses.loss(pred="logits", target="simplex")
+    def distance(pred, target):
+        return (pred - target) ** 2
+
+    z, y = A([[1.0, 0, -1], [0, 2, 0]]), A([[1.0, 0, 0], [0, 0, 1]])
+    assert distance(z, y, reduction="none").tolist() == [1, 5]
+    assert distance.value_and_grad(z, y)[1].tolist() == [[0, 0, -1], [0, 2, -1]]
+
+
 def test_smoothed_labels_of_many_classes_and_of_two():
     assert get("cross_entropy", label_smoothing=0.1)(A([[0.0, 2, 0, 0]]), A([1])).item() == near(0.490753)
     bce = get("bce_with_logits", label_smoothing=0.1)

@@ -199,6 +199,9 @@ def test_where_nothing_is_selected_the_loss_is_0_connected_with_gradient_0(name)
     empty = loss.value_and_grad(pred[:0], None if target is None else target[:0])
     assert (empty[0], empty[1].shape) == (0, pred[:0].shape)
     nothing = np.zeros(6, bool)
+    if uncoupled(loss):
+        each = loss(pred, target, reduction="none").shape
+        assert loss(pred, target, mask=nothing, reduction="none").data.tolist() == np.zeros(each).tolist()
     for option in ({"mask": nothing}, {"mask": nothing, "reduction": "sum"}, {"sample_weight": np.zeros(6)}):
         if "sample_weight" in option and not takes_weights(loss):
             continue
@@ -459,6 +462,42 @@ def test_a_target_that_requires_gradients_beside_the_prediction_gets_its_own_in_
     losses.get("mse")(pred, target, reduction="sum").backward()
     assert (pred.grad.tolist(), pred.grad.dtype) == ([2, 2, 2], np.float32)
     assert (target.grad.tolist(), target.grad.dtype) == ([-2, -2, -2], np.float64)
+
+
+def test_a_target_with_gradient_weighs_its_classes_but_has_no_gradient_through_the_weights():
+    pred, target = RNG.normal(size=(2, 3)), np.array([[0.5, 0.25, 0.25], [0.2, 0.3, 0.5]])
+    own = Tensor(target, requires_grad=True)
+    value = losses.get("cross_entropy")(Tensor(pred, requires_grad=True), own, class_weight=[1, 2, 4], reduction="sum")
+    value.backward()
+    assert close(value.detach(), losses.get("cross_entropy")(pred, target, class_weight=[1, 2, 4], reduction="sum"))
+    assert close(own.grad, -log_softmax(pred) * (target @ [1.0, 2, 4])[:, None])
+
+
+def test_a_target_in_a_row_of_weight_0_does_no_harm_however_large():
+    value, slope = losses.get("mse").value_and_grad(np.array([1.0, 2]), np.array([0, 1e300]), sample_weight=[1, 0])
+    assert (value, slope.tolist()) == (0.5, [1, 0])
+
+
+def test_a_mean_is_finite_where_the_sum_is_not_with_a_closed_form_and_without():
+    @losses.loss
+    def distance(pred, target):
+        return abs(pred - target)
+
+    start = Tensor([1.5e308, 1.5e308], requires_grad=True)
+    for loss in (distance, losses.get("mae")):
+        assert loss(start, np.zeros(2)).item() == 1.5e308
+
+
+def test_a_parameter_with_a_number_for_each_row_is_not_cut_into_blocks(monkeypatch):
+    from minigrad.losses import evaluating
+
+    @losses.loss(grad=lambda pred, target, *, scale: scale * np.sign(pred - target))
+    def scaled(pred, target, *, scale=1.0):
+        return scale * abs(pred - target)
+
+    monkeypatch.setattr(evaluating, "BLOCK", 2)
+    value, slope = scaled.with_(scale=np.arange(8.0)).value_and_grad(np.ones(8), np.zeros(8), reduction="sum")
+    assert (value, slope.tolist()) == (28, list(range(8)))
 
 
 def test_weights_too_large_to_be_summed_escape_as_no_warning():

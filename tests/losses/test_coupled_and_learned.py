@@ -84,6 +84,11 @@ class TestALossThatCouplesTheBatch:
         assert slope[mask].tolist() == inner.tolist()
         assert slope[1] == 0
 
+    def test_has_its_weights_masked_with_its_rows(self):
+        mask, w = np.array([True, False, True, True]), np.array([1.0, 9, 2, 3])
+        for each in (dice, spread):
+            assert each(P, T, mask=mask, sample_weight=w).item() == each(P[mask], T[mask], sample_weight=w[mask]).item()
+
     def test_has_a_mask_of_rows(self):
         text = r"dice: expected a mask of rows \(4,\) \(True = use\), got \(4, 2\); it couples the batch"
         with pytest.raises(ShapeError, match=text):

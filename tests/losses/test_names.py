@@ -29,7 +29,7 @@ ELSEWHERE = [
     ("hinge_loss", "hinge"), ("SquaredHinge", "squared_hinge"), ("MultiMarginLoss", "multi_margin"),
     ("sigmoid_focal_loss", "focal"), ("BinaryFocalCrossentropy", "focal"), ("MarginRankingLoss", "margin_ranking"),
     ("triplet_margin_loss", "triplet_margin"), ("TripletLoss", "triplet_margin"),
-    ("CosineEmbeddingLoss", "cosine_embedding"),
+    ("CosineEmbeddingLoss", "cosine_embedding"), ("KLLoss", "kl_div"), ("WestonWatkinsLoss", "multi_margin"),
 ]  # fmt: skip
 
 
