@@ -7,7 +7,6 @@ is said about two losses is said about their paired differences, seed by seed.
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, Executor, as_completed
 from dataclasses import dataclass
@@ -27,6 +26,7 @@ from minigrad.losses.constant import constant
 from minigrad.losses.kinds import CLASSES, PRED
 from minigrad.nn import MLP, Module, asked
 from minigrad.samples import pair
+from minigrad.silence import SILENCE
 from minigrad.training import evaluate, fit
 
 LRS = (1e-3, 3e-3, 1e-2, 3e-2, 1e-1)
@@ -262,8 +262,7 @@ def _run(task: Task) -> Run:
     outputs = _outputs(task, y)
     model = _model(task, X.shape[1], outputs[0])
     options = {key: task.options[key] for key in ("epochs", "batch_size", "optimizer")}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a run that diverges is a result here
+    with SILENCE:  # a run that diverges is a result here
         history = fit(
             model, (X, y), loss=task.loss, lr=task.lr, validation=held_out, metrics=[task.metric], rng=task.seed,
             progress=False, **options,

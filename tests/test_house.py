@@ -29,6 +29,7 @@ LAYERS = [
         "training",
         "planned",
         "progress",
+        "silence",
     },
     {"comparison", "journal", "study", "explain", "testing"},
     {"figures", "judging", "lesson", "scaffold"},

@@ -3,6 +3,8 @@
 import itertools
 import json
 import math
+import threading
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -12,6 +14,7 @@ from minigrad import MLP, compare, data, loss, losses
 from minigrad.comparison import Comparison, Run
 from minigrad.engine.errors import LabelError
 from minigrad.metrics import median_interval, verdict
+from minigrad.silence import SILENCE
 
 
 def fabricated(metrics_by_loss, *, lrs=(0.1,), metric="accuracy", validation=None, diverged=()):
@@ -158,6 +161,23 @@ class TestCompare:
             there = compare(["mse", cubic], (X, Y), executor=executor, **self.options)
         strip = [{k: v for k, v in run.items() if k != "seconds"} for c in (here, there) for run in c.to_dict()["runs"]]
         assert strip[: len(here.runs)] == strip[len(here.runs) :]
+
+    def test_threads_that_come_and_go_in_any_order_leave_the_filters_of_warnings_as_they_were(self):
+        before, inside, may_go = list(warnings.filters), threading.Event(), threading.Event()
+
+        def first():
+            with SILENCE:
+                inside.set()
+                may_go.wait(10)
+
+        thread = threading.Thread(target=first)
+        thread.start()
+        inside.wait(10)
+        with SILENCE:  # it comes later, and stays longer
+            may_go.set()
+            thread.join()
+            assert warnings.filters[0][0] == "ignore"
+        assert warnings.filters == before
 
     def test_a_loss_is_compared_on_the_same_splits_whatever_stands_beside_it(self):
         alone = compare(["mae"], (X, Y), **self.options)
