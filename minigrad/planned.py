@@ -54,9 +54,10 @@ class Planner:
         """Take a step and return the loss before it; None if the engine must, and nothing has changed."""
         if not self.possible or x.ndim != 2 or debug.watching.get():
             return None
-        if x.shape not in self.plans:
-            self.plans[x.shape] = Plan(self.chain, self.loss, self.optimizer.flats[0][0], x)
-        value = self.plans[x.shape].gradients(x, target)
+        plan = self.plans.get(x.shape)
+        if plan is None:
+            plan = self.plans[x.shape] = Plan(self.chain, self.loss, self.optimizer.flats[0][0], x)
+        value = plan.gradients(x, target)
         if value is not None:
             (flat,), group = self.optimizer.flats[0], self.optimizer.groups[0]
             self.optimizer.take([(flat, list(range(len(flat.params))), group)])

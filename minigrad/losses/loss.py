@@ -341,9 +341,7 @@ def loss(function: Callable[..., Any] | None = None, /, **words: Any) -> Any:
     Raises:
         PluginError: a signature or a word that the contract does not know, with file and line.
     """
-    if function is None:
-        return lambda f: _declare(f, words)
-    return _declare(function, words)
+    return (lambda f: _declare(f, words)) if function is None else _declare(function, words)
 
 
 def _declare(function: Callable[..., Any], words: dict[str, Any]) -> Loss:
