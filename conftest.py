@@ -18,7 +18,8 @@ def of_the_process():
     """What belongs to the whole process, and to no library."""
     _, keys, place, *_ = np.random.get_state()  # noqa: NPY002 - the state that nobody must touch
     style = dict.copy(sys.modules["matplotlib"].rcParams) if "matplotlib" in sys.modules else {}
-    style.pop("backend", None)  # chosen by whoever draws first
+    for choice in ("backend", "backend_fallback"):  # made by whoever draws first
+        style.pop(choice, None)
     return {
         "NumPy's handling of errors": np.geterr(),
         "NumPy's random state": (keys.tobytes(), place),
@@ -37,8 +38,10 @@ def nothing_global_is_changed():
     before, modules = of_the_process(), len(sys.modules)
     yield
     left_to_others = LEFT_TO_OTHERS if len(sys.modules) != modules else ()
-    changed = [what for what, value in of_the_process().items() if value != before[what] and what not in left_to_others]
-    assert changed == []
+    after = of_the_process()
+    changed = [what for what, value in after.items() if value != before[what] and what not in left_to_others]
+    style, old = after["matplotlib's style"], before["matplotlib's style"]
+    assert changed == [], [(key, old.get(key), style.get(key)) for key in style if style[key] != old.get(key)]
 
 
 @pytest.hookimpl(optionalhook=True)
