@@ -95,7 +95,7 @@ CHANGES = {
     "Python's random state": random.random,
     "the filters of warnings": lambda: warnings.simplefilter("ignore"),
     "the recursion limit": lambda: sys.setrecursionlimit(sys.getrecursionlimit() + 1),
-    "the handler of Ctrl-C": lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),
+    "the handler of Ctrl-C": lambda: signal.signal(signal.SIGINT, lambda *_: None),
     "the grad mode": lambda: recording.set(False),
     "matplotlib's style": lambda: mpl.rcParams.update({"lines.linewidth": 3.5}),
 }
