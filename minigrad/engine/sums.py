@@ -39,9 +39,13 @@ def ones(n: int, dtype: Any) -> Any:
     return array
 
 
-@lru_cache(64)
 def starts(size: int, step: int) -> Any:
-    """Where rows of `step` entries begin among `size` of them: 0, step, 2 step, …; read-only."""
+    """Where rows of `step` entries begin among `size` of them: 0, step, 2 step, …; only short ones are kept."""
+    return _starts(size, step) if size <= BLOCK * BLOCK else np.arange(0, size, step)
+
+
+@lru_cache(64)
+def _starts(size: int, step: int) -> Any:
     array = np.arange(0, size, step)
     array.flags.writeable = False
     return array

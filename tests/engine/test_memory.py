@@ -99,6 +99,19 @@ def test_what_is_only_computed_keeps_nothing():
         tracemalloc.stop()
 
 
+@pytest.mark.parametrize(
+    ("f", "least"), [(ops.log_softmax, 200_000), (lambda z: ops.softmax_residual(z, np.zeros(len(z), int)), 300_000)]
+)
+def test_a_large_array_leaves_nothing_behind(f, least):
+    tracemalloc.start()
+    try:
+        for rows in range(least, least + 3):  # a place in memory for each row would be 1.6 MB
+            f(np.zeros((rows, 2)))
+        assert tracemalloc.get_traced_memory()[0] < 2**19
+    finally:
+        tracemalloc.stop()
+
+
 @loss(pred="real", target="real")
 def half_squared(pred, target):
     """A loss of somebody else's."""
