@@ -124,9 +124,7 @@ def reliability(probs: Any, target: Any, *, ax: Any = None) -> Any:
         described(ax, "Reliability of {n} predictions in {bins} bins", n=len(p), bins=int(used.sum()))
         ax.plot([0, 1], [0, 1], color=PALE, lw=1, zorder=0)
         ax.bar((np.arange(BINS) + 0.5) / BINS, 0.16 * count / count.max(), 0.9 / BINS, -0.24, color="#D9D9D9")
-        off = np.stack(
-            [rate - low, high - rate]
-        ).tolist()  # of an array of one bin matplotlib makes a number, with a warning
+        off = [(rate - low).tolist(), (high - rate).tolist()]  # of arrays of one bin matplotlib warns
         ax.errorbar(mean, rate, off, color=BLUE, fmt="o", ms=5, lw=1.2, capsize=2)
         ax.set(
             xlim=(0, 1),

@@ -131,7 +131,7 @@ def _shares(y: Array, w: Array, smoothing: float) -> tuple[Array, Array]:
 
 
 def _bce_with_logits_slope(pred: Array, target: Array, *, pos_weight: Any, label_smoothing: float) -> Array:
-    (a, b), (yes, no) = once(_shares, target, pos_weight, label_smoothing), once(sides, pred)
+    (a, b), (yes, no) = once(_shares, target, pos_weight, label_smoothing), sides(pred)
     return b * yes - a * no
 
 

@@ -1,7 +1,7 @@
 """The arithmetic of a call: values, their mean, and the slope, once every argument has been checked.
 
 A loss with a closed form is one node of the graph: value and slope run on raw arrays, block by block, and where a
-gradient will be asked for the slope is computed beside the value, while both share what they have in results.
+gradient will be asked for the slope is computed beside the value, while both share what they have in common.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class Call:
             values = values.sum(tuple(range(len(self.batch), len(pred.shape))))
         else:
             raise self._broken(
-                f"expected one value per sample, {self.batch}, got {kind_of(values)}; {self._cure(values)}"
+                f"expected one value per sample, {self.batch}, got {_what_came(values)}; {self._cure(values)}"
             )
         if values.dtype.kind != "f":
             raise self._broken(
@@ -129,7 +129,7 @@ class Call:
         if getattr(slope, "shape", None) != pred.shape or slope.dtype.char not in "fd":
             raise self._broken(
                 "expected its closed form grad= to return floats of the shape of pred, "
-                f"{pred.shape}, got {kind_of(slope)}"
+                f"{pred.shape}, got {_what_came(slope)}"
             )
         np.multiply(slope, self.share(g, pred.ndim), out)
 
@@ -273,7 +273,7 @@ def readable(pred: Array) -> Array:
     return pred
 
 
-def kind_of(value: Any) -> str:
+def _what_came(value: Any) -> str:
     """What came instead of values: a type, a scalar, or a dtype and a shape."""
     shape = getattr(value, "shape", None)
     if shape is None:
