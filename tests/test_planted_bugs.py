@@ -231,10 +231,10 @@ BUGS = [
         "tests/losses/test_tails.py::test_no_value_and_no_slope_is_wrong_from_the_smallest_number_to_the_largest[cross_entropy-float64]",
     ),
     Bug(
-        "what the largest score lacks of 1 is found by subtraction",
+        "what the score of the label lacks of 1 is found by subtraction",
         "engine/fused.py",
-        ("    e.put(top, 0)\n    rest = _sums(e)\n    e.put(top, 1)"),
-        "    rest = _sums(e) - 1",
+        "    e.put(place, 0)\n    others = _sums(e)\n",
+        "    others = _sums(e) - own\n",
         "tests/losses/test_tails.py::test_no_value_and_no_slope_is_wrong_from_the_smallest_number_to_the_largest[cross_entropy-float64]",
     ),
     Bug(

@@ -171,16 +171,20 @@ elu = elementwise(
 """x above 0, α(e^x − 1) below; slope α at 0. Clevert, Unterthiner, Hochreiter 2016, arXiv:1511.07289."""
 
 
-def _below(z: Array) -> tuple[Array, Array, Array, Array]:
-    """Scores less the largest of their row, e to that power, the place of the largest, and the sum of the others' e.
-
-    What is left of 1 when the largest p is taken away is made of these small terms alone: nothing cancels. The place
-    counts through all entries.
-    """
+def _lowered(z: Array) -> tuple[Array, Array]:
+    """Scores less the largest of their row, and the place of the largest, counted through all entries."""
     rows = z.reshape(-1, z.shape[-1])
     top = rows.argmax(1)
     top += starts(rows.size, rows.shape[1])
-    low = rows - rows.take(top)[:, None]
+    return rows - rows.take(top)[:, None], top
+
+
+def _below(z: Array) -> tuple[Array, Array, Array, Array]:
+    """Lowered scores, e to that power, the place of the largest, and the sum of the others' e.
+
+    What is left of 1 when the largest p is taken away is made of these small terms alone: nothing cancels.
+    """
+    low, top = _lowered(z)
     e = np.exp(low)
     e.put(top, 0)
     rest = _sums(e)
@@ -297,16 +301,26 @@ def _places(t: Array, k: int) -> Array:
     return starts(t.size * k, k) + t
 
 
+def _rivals(z: Array, t: Array) -> tuple[Array, Array, Array, Array]:
+    """At the labels t the lowered score and e to that power; the sum of the others' e; and e less the row's sum there.
+
+    The last is p − 1 at the label and p elsewhere, but for the sum of all e: nothing cancels here either.
+    """
+    (low, _), place = _lowered(z), _places(t, z.shape[-1])
+    e = np.exp(low)
+    score, own = low.take(place), e.take(place)
+    e.put(place, 0)
+    others = _sums(e)
+    e.put(place, -others)
+    return score, own, others, e
+
+
 def _softmax_residual(z: Array, t: Array) -> Array:
     if t.ndim == z.ndim:
         p, q = _chances(z)
         return p * _others(t) - t * q
-    _, e, top, rest = once(_below, z)
-    total, place = 1 + rest, once(_places, t, z.shape[-1])
-    p = e / total[:, None]
-    others = np.where(place == top, rest, total - e.take(place))
-    p.put(place, others / -total)  # p − 1
-    return p.reshape(z.shape)
+    _, own, others, e = once(_rivals, z, t)
+    return (e / (own + others)[:, None]).reshape(z.shape)
 
 
 def _residual_rule(g: Array, out: Array, z: Array, t: Array) -> Array:
@@ -331,8 +345,8 @@ softmax_residual = op(
 
 
 def _surprise(z: Array, t: Array) -> Array:
-    low, _, _, rest = once(_below, z)
-    return (np.log1p(rest) - low.take(once(_places, t, z.shape[-1]))).reshape(t.shape)
+    score, own, others, _ = once(_rivals, z, t)
+    return (np.log1p(others + (own - 1)) - score).reshape(t.shape)
 
 
 def _surprise_reference(z: Any, t: Any) -> Any:
