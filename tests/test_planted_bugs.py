@@ -226,8 +226,8 @@ BUGS = [
     Bug(
         "softmax is taken without its largest score",
         "engine/fused.py",
-        "    low = rows - rows.take(top)[:, None]",
-        "    low = rows - 0 * rows.take(top)[:, None]",
+        "    return rows - rows.take(top)[:, None], top",
+        "    return rows - 0 * rows.take(top)[:, None], top",
         "tests/losses/test_tails.py::test_no_value_and_no_slope_is_wrong_from_the_smallest_number_to_the_largest[cross_entropy-float64]",
     ),
     Bug(
