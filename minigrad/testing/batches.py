@@ -10,6 +10,7 @@ from minigrad.testing.card import Row, apart, right, wrong
 from minigrad.testing.differences import telling
 from minigrad.testing.exam import ROWS, SAMPLES, Exam
 from minigrad.testing.places import one_unit, place
+from minigrad.testing.samplers import displaced
 from minigrad.testing.subject import asked, norms
 from minigrad.testing.values import SAME, different
 
@@ -23,22 +24,19 @@ def permutation(exam: Exam) -> Row:
         return _permuted_batches(exam)
     rng, (pred, target) = exam.rng("permutation"), exam.sample
     order = rng.permutation(SAMPLES)
-    company = _extreme(exam, pred)
-    groups = [("in another order", order, pred, SAMPLES)]
-    groups += [("alone", order[i : i + 1], pred, 1) for i in range(3)] + [("among 7", order[:7], pred, 7)]
-    groups += [
-        ("beside an extreme sample", order[:7], company, 8),
-        ("in a large batch", np.tile(order, 12), pred, 2880),
-    ]
-    for said, chosen, source, n in groups:
-        beside = source[order[8:9]] if n == 8 else source[:0]
+    none, far = pred[:0], _far_out(exam, pred[order[8:9]])
+    groups = [("in another order", order, none)]
+    groups += [("alone", order[i : i + 1], none) for i in range(3)] + [("among 7", order[:7], none)]
+    groups += [("beside an extreme sample", order[:7], far), ("in a large batch", np.tile(order, 12), none)]
+    for said, chosen, beside in groups:
+        others = np.repeat(order[8:9], len(beside))
         p = np.concatenate([pred[chosen], beside])
-        t = None if target is None else np.concatenate([target[chosen], target[order[8 : 8 + len(beside)]]])
+        t = None if target is None else target[np.concatenate([chosen, others])]
         for what, ask, known in (
             ("value", exam.subject.values, exam.values),
             ("slope", exam.subject.slopes, exam.slopes),
         ):
-            if found := _moved(exam, ask(p, t)[: len(chosen)], known[chosen], chosen, what, said, n):
+            if found := _moved(exam, ask(p, t)[: len(chosen)], known[chosen], chosen, what, said, len(p)):
                 return found
     return right("permutation", "every sample costs the same in any company")
 
@@ -55,18 +53,18 @@ def _moved(exam: Exam, now: Array, known: Array, chosen: Array, what: str, said:
     return wrong("permutation", text, telling(float(a[at, entry]), float(b[at, entry]), {"n": SAMPLES / n}))
 
 
-def _extreme(exam: Exam, pred: Array) -> Array:
-    """The same predictions, as far out as the kind allows."""
+def _far_out(exam: Exam, pred: Array) -> Array:
+    """A prediction as far out as its kind allows, to either side where there are two."""
     if exam.loss.pred == "prob":
-        return np.where(pred > 0.5, 1 - 1e-9, 1e-9)
+        return np.concatenate([np.full_like(pred, 1e-9), np.full_like(pred, 1 - 1e-9)])
     if exam.loss.pred == "log_probs":
         return pred - 50.0
-    return pred * 300
+    return np.concatenate([pred * 300, pred * -300]) if exam.loss.pred in ("real", "logit", "logits") else pred * 300
 
 
 def _permuted_batches(exam: Exam) -> Row:
     rng, (pred, target) = exam.rng("permutation"), exam.sample
-    order = rng.permutation(ROWS)
+    order = displaced(rng, ROWS)
     t = None if target is None else target[:, order]
     a, b = exam.subject.values(pred[:, order], t), exam.values
     if (np.abs(a - b) > SAME * (np.abs(b) + exam.scale)).any():

@@ -13,6 +13,7 @@ import numpy as np
 from minigrad.testing.card import Row, apart, right, wrong
 from minigrad.testing.exam import Exam
 from minigrad.testing.places import spot
+from minigrad.testing.samplers import displaced
 from minigrad.testing.subject import Subject
 
 Array = Any
@@ -155,7 +156,7 @@ def _mirror(exam: Exam) -> tuple[Callable[[Array, Array], tuple[Array, Array]] |
     if kinds[0] == "prob" and kinds[1] in ("unit", "binary"):
         return lambda p, y: (1 - p, 1 - y), "probability and label are flipped"
     if kinds[0] in ("logits", "log_probs") and kinds[1] in ("index", "simplex", "index|simplex"):
-        order = exam.rng("classes").permutation(exam.sizes.classes)
+        order = displaced(exam.rng("classes"), exam.sizes.classes)
         back = np.argsort(order)
         return (
             lambda v, t: (v[..., order], t[..., order] if kinds[1] == "simplex" else back[t])

@@ -27,6 +27,13 @@ class Sizes:
     width: int = 6
 
 
+def displaced(rng: np.random.Generator, n: int) -> Array:
+    """An order of n things in which none stays in its place: they move along one circle."""
+    circle, order = rng.permutation(n), np.empty(n, int)
+    order[circle] = np.roll(circle, 1)
+    return order
+
+
 # --- targets ----------------------------------------------------------------------------------------------------------
 def targets(loss: Loss, m: int, rng: np.random.Generator, sizes: Sizes) -> Array:
     """What is to be predicted, in random order; float64, labels int64, or None where the loss takes none."""

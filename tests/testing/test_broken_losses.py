@@ -715,7 +715,16 @@ def test_a_broken_loss_is_caught_on_the_line_that_is_about_its_fault(name):
 @pytest.mark.parametrize("name", BROKEN)
 def test_it_is_caught_in_every_draw(name):
     made, line, _ = BROKEN[name]
-    assert [rng for rng in range(20) if line not in check_loss(made, rng=rng).failed] == []
+    assert [rng for rng in range(20) if line not in anew(made, rng).failed] == []
+
+
+def anew(made, rng):
+    """A card as in a new process: some of these losses remember what they were asked before."""
+    global CLOCK
+    CLOCK = iter(range(10**9))
+    KEPT.clear()
+    HELD.clear()
+    return check_loss(made, rng=rng)
 
 
 def test_there_are_forty_of_them_and_all_lines_that_judge_catch_some():
