@@ -12,6 +12,7 @@ from minigrad.engine.graph import recording
 
 LEFT_TO_OTHERS = ("Python's random state", "the filters of warnings", "matplotlib's style")  # on their first import
 TOGETHER = ("tests/tutorials/", "tests/explain/")  # what their files share is made once for each process
+TOGETHER_LONG = ("tests/tutorials/test_readers.py", "tests/docs/", "tests/explain/")
 
 
 def of_the_process():
@@ -46,12 +47,14 @@ def nothing_global_is_changed():
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
-    """Hand whole files to the processes, or all files of a folder above."""
+    """Hand whole files to the processes, or all files of a folder above; of the long run each test by itself."""
     from xdist.scheduler import LoadScopeScheduling
 
     class Files(LoadScopeScheduling):
         def _split_scope(self, nodeid):
-            path = nodeid.partition("::")[0]
-            return next((folder for folder in TOGETHER if path.startswith(folder)), path)
+            long = config.option.markexpr == "slow"
+            alone = nodeid if long else nodeid.partition("::")[0]
+            together = TOGETHER_LONG if long else TOGETHER
+            return next((folder for folder in together if nodeid.startswith(folder)), alone)
 
     return Files(config, log)
