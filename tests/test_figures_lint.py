@@ -290,12 +290,6 @@ def test_nothing_is_wrong_with_a_figure(name, case):
     assert lint(draw(cases[case](), fig=None)) == []
 
 
-@pytest.mark.parametrize("name", sorted(set(CASES) - {"graph"}))  # which is as large as its graph
-def test_nothing_is_wrong_with_a_figure_of_another_size(name):
-    draw, cases = CASES[name]
-    assert lint(draw(cases["normal"](), fig=Figure(figsize=LARGE))) == []
-
-
 @pytest.mark.parametrize("name", sorted(CASES))
 def test_nothing_is_wrong_with_a_figure_that_is_made_smaller_afterwards(name):
     draw, cases = CASES[name]
@@ -306,7 +300,7 @@ def test_nothing_is_wrong_with_a_figure_that_is_made_smaller_afterwards(name):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("size", [(7, 3.5), (8, 4), (10, 3.6), (16, 9)])
-@pytest.mark.parametrize("name", sorted(set(CASES) - {"graph"}))
+@pytest.mark.parametrize("name", sorted(set(CASES) - {"graph"}))  # which is as large as its graph
 def test_nothing_is_wrong_with_a_figure_in_a_page_of_any_size(name, size):
     draw, cases = CASES[name]
     assert lint(draw(cases["normal"](), fig=Figure(figsize=size))) == []

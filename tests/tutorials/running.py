@@ -91,16 +91,17 @@ def home():
 
 @cache
 def run(path, rng=0, again=0, encoding="utf-8"):
-    """One run of a lesson with `--out`."""
+    """One run of a lesson with `--out`; its figures are looked at in the first one alone."""
     folder = Path(mkdtemp(dir=WORK, prefix=f"{path.stem[:2]}-"))
     here, out, looked = folder / "elsewhere", folder / "out", folder / "looked"
     here.mkdir()
     looked.mkdir()
+    look = "1" if rng == again == 0 else ""
     before = time.perf_counter()
     done = subprocess.run(
         [sys.executable, "-W", "error", str(path), "--rng", str(rng), "--out", str(out)],
         cwd=here,
-        env=environment(home(), PYTHONIOENCODING=encoding, LOOK="1", LOOKED=str(looked)),
+        env=environment(home(), PYTHONIOENCODING=encoding, LOOK=look, LOOKED=str(looked)),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

@@ -18,7 +18,7 @@ WORDS = {
     "1/100": "percent?",
 }
 MEASURED = object()  # an answer that depends on the data
-QUICK = {"00_engine", "01_first_run", "15_atlas"}  # run twice in an ordinary run of the tests
+QUICK = {"00_engine", "01_first_run"}  # run twice in an ordinary run of the tests
 
 # The answers to the questions, found without the lessons: numbers to 1e-3, functions to 1e-6.
 CLOSED_FORMS = {
@@ -215,7 +215,7 @@ def test_the_same_seed_gives_the_same_numbers(path):
 @pytest.mark.slow
 @every_lesson
 def test_every_fact_lies_in_its_range_for_ten_seeds(path, capsys):
-    found = [run(path, rng=seed).read("facts") for seed in range(10)]
+    found = [run(path).read("facts"), *(run(path, rng=seed).read("facts") for seed in range(1, 10))]
     listed = FACTS[path.stem]["facts"]
     with capsys.disabled():
         print(f"\n{path.stem}")
