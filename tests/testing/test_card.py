@@ -356,6 +356,24 @@ def test_a_draw_that_leaves_a_region_out_is_refused(name, pred, target, said):
         samplers.check_spread(losses.get(name), pred, target)
 
 
+@pytest.mark.parametrize("n", range(2, 12))
+def test_an_order_that_shall_show_a_loss_that_depends_on_places_leaves_nothing_in_its_place(n):
+    for seed in range(50):
+        order = samplers.displaced(np.random.default_rng(seed), n)
+        assert sorted(order) == list(range(n))
+        assert (order != np.arange(n)).all()
+
+
+@pytest.mark.parametrize("rng", [4, 7])  # whose extreme sample has large scores below 0 alone
+def test_the_extreme_sample_beside_others_is_extreme_to_both_sides(rng):
+    @loss(pred="logits", target="index")
+    def shifted_by_all(pred, target):
+        z = pred - pred.max()
+        return np.log(np.exp(z).sum(-1)) - np.take_along_axis(z, target[:, None], -1)[:, 0]
+
+    assert "permutation" in check_loss(shifted_by_all, rng=rng).failed
+
+
 def test_a_slope_that_turns_quickly_from_one_side_to_the_other_has_no_kink():
     exam = SimpleNamespace(typical=1.0, loss=SimpleNamespace(pred="real"))
     found = lambda slope: list(kinks._found(exam, lambda x, _: slope(x), *np.array([[1e-16], [-0.1], [0.1]])))  # noqa: E731
