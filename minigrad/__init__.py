@@ -79,7 +79,9 @@ def __getattr__(name: str) -> Any:
     elif name in _MODULES:
         value = import_module(f"minigrad.{name}")
     else:
-        raise AttributeError(f"module 'minigrad' has no attribute {name!r}")
+        from minigrad.elsewhere import cure
+
+        raise AttributeError(f"module 'minigrad' has no attribute {name!r}{cure('minigrad', name)}")
     globals()[name] = value
     return value
 

@@ -22,6 +22,7 @@ LAYERS = [
         "data",
         "arguments",
         "checkpoint",
+        "elsewhere",
         "history",
         "samples",
         "preflight",

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.engine import debug, declaring, guards
+from minigrad.engine import debug, declaring, guards, habits
 from minigrad.engine.graph import IN_RULES, Array, Edge, Leaf, recording
 
 RULES: dict[Any, Callable[..., Any]] = {}  # NumPy's function → the op that knows its rules
@@ -190,3 +190,9 @@ class ArrayLike:
 
     def __format__(self, spec: str) -> str:
         return format(self.item() if self._data.size == 1 and spec else str(self), spec)
+
+    def __dir__(self) -> list[str]:
+        return habits.there(self)
+
+
+habits.tell(ArrayLike, habits.OF_TENSORS)

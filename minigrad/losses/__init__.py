@@ -5,6 +5,8 @@ For authors: `loss`, `pick` and `of_difference`, the constraints of parameters (
 `Constraint` of their own), and `fitted`.
 """
 
+from typing import Any
+
 from minigrad.losses.lookup import add_file, get, isolated, names, problems, register, unregister
 from minigrad.losses.loss import Loss, Owner, loss
 from minigrad.losses.offers import Problem
@@ -34,3 +36,9 @@ __all__ = [
     "register",
     "unregister",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    from minigrad.elsewhere import cure
+
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}{cure(__name__, name)}")

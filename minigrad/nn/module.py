@@ -14,10 +14,22 @@ import numpy as np
 
 from minigrad.engine.errors import CheckpointError
 from minigrad.engine.graph import Leaf
+from minigrad.engine.habits import DEVICES, tell, there
 from minigrad.engine.tensor import Tensor
 
 Array = Any
 SHOWN = 20  # mismatches that one message names
+HERE = {  # what people who come from elsewhere ask of a module
+    "fit": "write minigrad.fit(model, (x, y), loss='mse')", "predict": "write model(x)",
+    "evaluate": "write minigrad.evaluate(model, (x, y), loss='mse')",
+    "save": "write minigrad.save('model.npz', model)", "load": "write minigrad.load('model.npz', model)",
+    "zero_grad": "write optimizer.zero_grad()", "modules": "write model.named_modules()",
+    "children": "write model.named_modules()", "named_children": "write model.named_modules()",
+    "weights": "write model.parameters()", "trainable_variables": "write model.parameters()",
+    "get_weights": "write model.state_dict()", "set_weights": "write model.load_state_dict(state)",
+    "register_parameter": "write model.name = Tensor(array, requires_grad=True)",
+    "register_buffer": "write model.name = Tensor(array)", "add_module": "write model.name = module", **DEVICES,
+}  # fmt: skip
 
 
 def _unwritten(self: Module, *args: Any, **kwargs: Any) -> Any:
@@ -179,7 +191,11 @@ class Module:
         inside = [f"  {name}: {repr(value).replace(chr(10), chr(10) + '  ')}" for name, value in self._held()]
         return f"{type(self).__name__}()" if not inside else "\n".join([f"{type(self).__name__}(", *inside, ")"])
 
+    def __dir__(self) -> list[str]:
+        return there(self)
 
+
+tell(Module, HERE)
 _Rng = np.random.Generator
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from minigrad import Tensor, no_grad
 from minigrad.engine.errors import DTypeError, GradientError, ShapeError
+from minigrad.engine.habits import OF_TENSORS
 from minigrad.engine.op import OWN
 
 
@@ -278,7 +279,7 @@ WITHOUT = {
     "edge", "grad", "requires_grad", "backward", "register_hook", "retain_grad", "tree", "__lt__", "__le__", "__gt__", "__ge__", "__eq__",
     "__ne__", "__len__", "__bool__", "__float__", "__int__", "__array__", "__array_ufunc__", "__array_function__", "__array_priority__",
     "__setitem__", "__iadd__", "__isub__", "__imul__", "__itruediv__", "__slots__", "__weakref__", "__module__", "__hash__", "__format__",
-    "__init__", "__repr__", "__reduce__", "__doc__", "__getattr__",
+    "__init__", "__repr__", "__reduce__", "__doc__", "__dir__", *OF_TENSORS,
 }  # fmt: skip
 
 
