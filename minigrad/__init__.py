@@ -5,10 +5,16 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from minigrad.elsewhere import looked_for
 from minigrad.engine import Tensor, elementwise, grad, no_grad, op
 
 if TYPE_CHECKING:
     from minigrad import data, errors, losses, metrics, nn, ops
+    from minigrad import explain as explain
+    from minigrad import figures as figures
+    from minigrad import lesson as lesson
+    from minigrad import optim as optim
+    from minigrad import testing as testing
     from minigrad.checkpoint import load, save
     from minigrad.explain.diff import diff
     from minigrad.explain.trace import trace
@@ -73,18 +79,18 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name in _LATE:
-        value = getattr(import_module(f"minigrad.{_LATE[name]}"), name)
-    elif name in _MODULES:
-        value = import_module(f"minigrad.{name}")
-    else:
-        from minigrad.elsewhere import cure
+if not TYPE_CHECKING:  # a type checker shall find what does not exist
 
-        raise AttributeError(f"module 'minigrad' has no attribute {name!r}{cure('minigrad', name)}")
-    globals()[name] = value
-    return value
+    def __getattr__(name: str) -> Any:
+        if name in _LATE:
+            value = getattr(import_module(f"minigrad.{_LATE[name]}"), name)
+        elif name in _MODULES:
+            value = import_module(f"minigrad.{name}")
+        else:
+            return looked_for("minigrad")(name)
+        globals()[name] = value
+        return value
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_LATE, *_MODULES})
+    return sorted({name for name in globals() if name.startswith("__")} | {"engine", *_MODULES, *__all__})

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import minigrad
-from minigrad import MLP, Adam, Tensor, losses, nn, ops
+from minigrad import MLP, Adam, Tensor, losses, nn, ops, optim
 from minigrad.engine import habits
 from minigrad.nn.module import HERE as OF_MODULES
 
@@ -118,7 +118,7 @@ class TestOfTheLibrary:
                 assert last == name
                 assert getattr(sys.modules[there], name) is not None
 
-    @pytest.mark.parametrize("module", [minigrad, losses])
+    @pytest.mark.parametrize("module", [minigrad, losses, nn, optim, ops])
     @pytest.mark.parametrize(
         ("name", "here"),
         [
@@ -130,6 +130,12 @@ class TestOfTheLibrary:
         assert said(module, name).endswith(f" has no attribute {name!r}; write minigrad.losses.get({here!r})")
         assert losses.get(here).name == here
 
+    def test_what_is_offered_is_there_and_nothing_else(self):
+        offered = [name for name in dir(minigrad) if not name.startswith("_")]
+        assert {*minigrad.__all__, "engine", "optim", "figures"} <= set(offered)
+        assert not {"Any", "TYPE_CHECKING", "annotations", "import_module"} & set(offered)
+        assert [name for name in offered if not hasattr(minigrad, name)] == []
+
     @pytest.mark.parametrize("name", ["tensor", "array"])
     def test_a_tensor_is_a_tensor(self, name):
         assert said(minigrad, name).endswith("; it is minigrad.Tensor")
@@ -138,6 +144,6 @@ class TestOfTheLibrary:
         assert said(minigrad, "exp") == "module 'minigrad' has no attribute 'exp'; np.exp(…) works on Tensors"
 
     @pytest.mark.parametrize("name", ["nonsense", "_private", "__wrapped__"])
-    @pytest.mark.parametrize("module", [minigrad, losses])
+    @pytest.mark.parametrize("module", [minigrad, losses, nn, optim, ops])
     def test_what_nobody_knows_is_said_in_the_words_of_python(self, module, name):
         assert said(module, name) == f"module {module.__name__!r} has no attribute {name!r}"

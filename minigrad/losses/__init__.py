@@ -5,8 +5,9 @@ For authors: `loss`, `pick` and `of_difference`, the constraints of parameters (
 `Constraint` of their own), and `fitted`.
 """
 
-from typing import Any
+from typing import TYPE_CHECKING
 
+from minigrad.elsewhere import looked_for
 from minigrad.losses.lookup import add_file, get, isolated, names, problems, register, unregister
 from minigrad.losses.loss import Loss, Owner, loss
 from minigrad.losses.offers import Problem
@@ -37,8 +38,5 @@ __all__ = [
     "unregister",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    from minigrad.elsewhere import cure
-
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}{cure(__name__, name)}")
+if not TYPE_CHECKING:  # a type checker shall find what does not exist
+    __getattr__ = looked_for(__name__)

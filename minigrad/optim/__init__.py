@@ -5,6 +5,9 @@ optimizer's state: a step is a handful of NumPy calls, however many parameters t
 is left alone; then the same rule runs on the slices of the others.
 """
 
+from typing import TYPE_CHECKING
+
+from minigrad.elsewhere import looked_for
 from minigrad.optim.flat import Flat
 from minigrad.optim.optimizer import Optimizer
 from minigrad.optim.rules import OPTIMIZERS, SGD, Adam, AdamW, RMSprop
@@ -14,3 +17,6 @@ __all__ = [
     "OPTIMIZERS", "SGD", "Adam", "AdamW", "Cosine", "Flat", "OneCycle", "Optimizer", "Plateau", "RMSprop", "Schedule",
     "StepDecay", "WarmUp",
 ]  # fmt: skip
+
+if not TYPE_CHECKING:  # a type checker shall find what does not exist
+    __getattr__ = looked_for(__name__)
