@@ -93,10 +93,10 @@ def as_pred(loss: Loss, pred: Any) -> Tensor:
     """The prediction as a Tensor of floats."""
     array = array_of(loss, "pred", pred)
     if array.dtype.kind != "f":
-        raise DTypeError(
-            f"{loss}: expected floats as pred, got {kind_of(array.dtype)} {array.shape}; "
-            f"{CURES.get(array.dtype.kind, 'use pred.astype(np.float32)')}"
-        )
+        cure = CURES.get(array.dtype.kind, "use pred.astype(np.float32)")
+        if array.dtype.kind in "iu" and loss.target in ("index", "index|simplex"):
+            cure = f"if these are the labels, exchange the two: minigrad takes (pred, target); else {cure}"
+        raise DTypeError(f"{loss}: expected floats as pred, got {kind_of(array.dtype)} {array.shape}; {cure}")
     _check_representable(loss, array.dtype)
     return pred if isinstance(pred, Tensor) else Tensor(array)
 

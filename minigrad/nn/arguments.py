@@ -12,7 +12,7 @@ import numpy as np
 
 from minigrad.engine.errors import DTypeError
 
-FOREIGN = {"xavier": "glorot", "kaiming": "he"}  # what PyTorch calls the same
+FOREIGN = {"xavier": "glorot", "kaiming": "he", "swish": "silu"}  # what others call the same
 ELSEWHERE = {
     "learning_rate": "lr", "seed": "rng", "random_state": "rng", "test_size": "test", "loss_fn": "loss",
     "criterion": "loss", "validation_split": "validation", "validation_data": "validation", "verbose": "progress",
@@ -93,7 +93,8 @@ def number(where: str, name: str, value: Any, words: str, inside: Callable[[Any]
 def size(where: str, value: Any) -> int:
     """A number of columns, ≥ 1."""
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
-        raise TypeError(f"{where}: expected sizes that are integers, got {value!r:.60}; write {where}(64, 10, rng=0)")
+        sizes = ", ".join(map(str, value)) if isinstance(value, (list, tuple)) and len(value) < 10 else "64, 10"
+        raise TypeError(f"{where}: expected sizes that are integers, got {value!r:.60}; write {where}({sizes}, rng=0)")
     if value < 1:
         raise ValueError(f"{where}: expected sizes ≥ 1, got {value}; a size is a number of columns")
     return int(value)

@@ -221,9 +221,8 @@ class Sequential(Module):
     def __init__(self, *layers: Module) -> None:
         for layer in layers:
             if not isinstance(layer, Module):
-                raise TypeError(
-                    f"Sequential: expected modules, got {layer!r:.60}; write Sequential(Softplus(), Tanh())"
-                )
+                write = "Sequential(*layers)" if isinstance(layer, (list, tuple)) else "Sequential(Softplus(), Tanh())"
+                raise TypeError(f"Sequential: expected modules, got {layer!r:.60}; write {write}")
         self.layers = list(layers)
 
     def forward(self, x: Any) -> Any:

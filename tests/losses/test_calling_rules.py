@@ -270,7 +270,7 @@ def test_the_result_has_the_dtype_of_pred_whatever_that_of_the_target(name):
 def test_predictions_of_integers_are_refused(name):
     loss, pred, target = sampled(losses.get(name))
     for kind in (int, bool):
-        with pytest.raises(DTypeError, match=r"expected floats as pred, got .*; use pred.astype\(np.float32\)"):
+        with pytest.raises(DTypeError, match=r"expected floats as pred, got .*(; |else )use pred.astype\(np.float32\)"):
             loss(np.ones(pred.shape, kind), target)
 
 
