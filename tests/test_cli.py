@@ -51,6 +51,14 @@ def test_nothing_printed_is_wider_than_80_columns(prices, tmp_path, capsys, monk
     assert max(len(line) for line in capsys.readouterr().out.splitlines() if str(tmp_path) not in line) <= 80
 
 
+def test_alone_it_shows_what_there_is(capsys):
+    assert cli.main([]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("usage: minigrad [-h] [--version] COMMAND ...")
+    assert all(command in err for command in ("compare", "losses", "check", "new-plugin", "explore", "tutorial"))
+
+
 def test_losses_lists_every_built_in_and_whose_it_is(capsys):
     assert cli.main(["losses"]) == 0
     out = capsys.readouterr().out
@@ -78,6 +86,7 @@ def test_a_file_is_a_plugin(tmp_path, capsys):
     [
         (["comapre"], "did you mean 'compare'?"),
         (["compare", "mse", "--lr", "abc"], "minigrad compare: "),
+        (["check"], "minigrad check: expected LOSS, got none; `minigrad check --help` shows how"),
         (["compare", "mse", "--sedes", "3"], "minigrad compare: no option '--sedes'; did you mean '--seeds'?"),
         (["compare", "mse", "--seeds", "0"], "expected --seeds of at least 1, got 0"),
         (["compare", "mse", "--jobs", "0"], "expected --jobs of at least 1, got 0"),

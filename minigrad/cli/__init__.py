@@ -40,12 +40,18 @@ class _Parser(argparse.ArgumentParser):
             message = f"no command {found[1]!r}; " + (
                 f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known)}"
             )
+        if found := re.search(r"arguments are required: (.*)", message):
+            message = f"expected {found[1]}, got none; `{self.prog} --help` shows how"
         self.exit(2, f"{self.prog}: {message}\n")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status: 0, 1 if a loss that was judged is wrong, or 2 after bad input."""
-    options = _parser().parse_args(arguments)
+    parser, given = _parser(), sys.argv[1:] if arguments is None else arguments
+    if not given:
+        parser.print_help(sys.stderr)
+        return 2
+    options = parser.parse_args(given)
     console = Console(highlight=False)
     try:
         for path in options.plugin:
