@@ -206,6 +206,7 @@ def _hint(said: str) -> str:
 HINTS = {
     "read-only": "pred and target stay as they are: compute a new array, such as pred = pred - target",
     "truth value of an array": "np.where(condition, a, b) chooses for each entry",
+    "'numpy.ndarray' object has no attribute": "pred is an array: call functions of NumPy, np.exp(x) for x.exp()",
     "converted to Python scalars": "take the functions of NumPy, those of math know single numbers only",
 }
 

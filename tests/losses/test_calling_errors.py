@@ -286,6 +286,7 @@ def faulty(name):
             "writes into pred": lambda: np.add(pred, 1, out=pred),
             "writes into target": lambda: np.add(target, 1, out=target),
             "asks many at once": lambda: pred if pred > target - 5 else target,
+            "calls a method of tensors": lambda: (pred - target).exp(),
             "takes a function of math": lambda: math.exp(pred - target),
         }[name]()
 
@@ -317,6 +318,10 @@ def faulty(name):
         ),
         ("writes into target", "its function failed on .*read-only; pred and target stay as they are"),
         ("asks many at once", r"its function failed on .*; np.where\(condition, a, b\) chooses for each entry"),
+        (
+            "calls a method of tensors",
+            r"its function failed on .*'exp'; pred is an array: call functions of NumPy, np.exp\(x\) for x.exp\(\)",
+        ),
         ("takes a function of math", "its function failed on .*; take the functions of NumPy, those of math know"),
     ],
 )
