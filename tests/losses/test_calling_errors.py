@@ -76,7 +76,7 @@ CALLS = [
     (lambda: get("multi_margin")(z((64, 10)), z(64, bool)), DTypeError, "multi_margin: expected integer labels, got bool (64,); use target.astype(int)"),
     (lambda: get("hinge")(z(3), z(3, bool)), DTypeError, "hinge: expected labels -1 or +1, got bool (3,); use np.where(target, 1, -1)"),
     (lambda: get("mse")(z(3, int), z(3)), DTypeError, "mse: expected floats as pred, got int64 (3,); use pred.astype(np.float32)"),
-    (lambda: get("cross_entropy")(z(2, int), z(2, 3)), DTypeError, "cross_entropy: expected floats as pred, got int64 (2,); if these are the labels, exchange the two: minigrad takes (pred, target); else use pred.astype(np.float32)"),
+    (lambda: get("cross_entropy")(z(2, int), z((2, 3))), DTypeError, "cross_entropy: expected floats as pred, got int64 (2,); if these are the labels, exchange the two: minigrad takes (pred, target); else use pred.astype(np.float32)"),
     (lambda: get("log_cosh")(np.array(["a"]), z(1)), DTypeError, "log_cosh: expected floats as pred, got text (1,); encode text as numbers"),
     (lambda: get("bce_with_logits")(z(1), np.array(["yes"])), DTypeError, "bce_with_logits: expected numbers as target, got text; np.unique(target, return_inverse=True)[1] makes labels of them"),
     # labels and domains
