@@ -13,7 +13,7 @@ from minigrad.testing.places import one_unit, place, single
 from minigrad.testing.subject import LossFailed, Subject, as_tensor, asked, norms
 
 Array = Any
-CURE = "write Python numbers, such as math.log(2), or arrays of pred.dtype"
+CURE = "write math.log(2) for np.log(2), np.where(c, a * r, b * r) for np.where(c, a, b) * r, or .astype(pred.dtype)"
 SAME = 1e-9  # two ways to one number
 
 

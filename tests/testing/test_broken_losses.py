@@ -747,7 +747,12 @@ def test_there_are_forty_of_them_and_all_lines_that_judge_catch_some():
         ("denied_kink", "slope", "it jumps from -1 to 1 at r = 0 (target 0), but kinks= is ()", ""),
         ("false_kink", "slope", "kinks= names r = 0 (target 0), but the slope does not jump there", ""),
         ("idle", "parameters", "delta changes nothing: 1 and other values give the same", ""),
-        ("leaking", "value", "the function makes float64 of float32", ""),
+        (
+            "leaking",
+            "value",
+            "the function makes float64 of float32; write math.log(2) for np.log(2), np.where(c, a * r, b",
+            "",
+        ),
         ("writing", "repeatable", "the function writes into pred", ""),
         ("rewarding", "minimum", "-64 at r = -8 (target 0), 0 where the prediction is right", "the worse, the cheaper"),
     ],
