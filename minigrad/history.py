@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.engine.habits import tell, there
 from minigrad.engine.tensor import Tensor
 from minigrad.losses import Loss
 from minigrad.nn import Module, labels
@@ -18,6 +19,11 @@ from minigrad.optim import Optimizer
 
 Array = Any
 SHORT = 1 << 15  # entries of a vector whose squares may be summed in float32
+HERE = {  # what people who come from elsewhere ask of a history
+    "history": "write history.rows", "epochs": "write len(history.rows)",
+    **dict.fromkeys(("losses", "loss_curve_", "train_losses"), "write [row.loss for row in history.rows]"),
+    **dict.fromkeys(("val_loss", "val_losses"), "write [row.validation['loss'] for row in history.rows]"),
+}  # fmt: skip
 OVERCONFIDENT = 1.1  # how far the validation loss must rise above its least to be spoken of
 
 
@@ -193,6 +199,12 @@ class History:
     def __repr__(self) -> str:
         ended = f", {self.stopped}" if self.stopped else ""
         return f"History({len(self.rows)} epochs{ended}{f', best: {self.best}' if self.rows else ''})"
+
+    def __dir__(self) -> list[str]:
+        return there(self)
+
+
+tell(History, HERE)
 
 
 def _validation_loss(row: Row) -> float:

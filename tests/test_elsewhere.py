@@ -11,6 +11,7 @@ import pytest
 import minigrad
 from minigrad import MLP, Adam, Tensor, losses, nn, ops, optim
 from minigrad.engine import habits
+from minigrad.history import HERE as OF_HISTORIES
 from minigrad.nn.module import HERE as OF_MODULES
 
 
@@ -104,6 +105,23 @@ class TestOfAModule:
         assert module.weights == 3
         assert {"weights", "half", "forward", "state_dict"} <= set(dir(module))
         assert "fit" not in dir(module)
+
+
+class TestOfAHistory:
+    @pytest.fixture
+    def history(self, around):
+        x, y = around["x"], around["y"]
+        return minigrad.fit(around["model"], (x, y), loss="mse", epochs=2, validation=(x, y), progress=False)
+
+    @pytest.mark.parametrize("name", OF_HISTORIES)
+    def test_is_told_what_works(self, name, history):
+        message = said(history, name)
+        advice = message.partition("; write ")[2]
+        assert message == f"'History' object has no attribute {name!r}; write {advice}"
+        found = eval(advice, {"history": history})
+        assert found == 2 or len(found) == 2
+        assert name not in dir(history)
+        assert {"rows", "best", "loss"} <= set(dir(history))
 
 
 class TestOfTheLibrary:

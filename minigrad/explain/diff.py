@@ -32,6 +32,7 @@ from minigrad.explain.trace import listed
 from minigrad.explain.way_back import double, lengths
 from minigrad.history import layer_names
 from minigrad.losses import Loss
+from minigrad.nn.arguments import asked
 
 Array = Any
 STEP = 0.01  # of the length of the weights: the first step that is looked at unless lr says another
@@ -148,6 +149,7 @@ class Diff:
 
 
 # --- two losses -------------------------------------------------------------------------------------------------------
+@asked("diff(model, 'mse', 'mae', x, y)")
 def diff(
     model: nn.Module, loss_a: Loss | str, loss_b: Loss | str, x: Any, y: Any = None, *, lr: float | None = None
 ) -> Diff:

@@ -32,6 +32,7 @@ from minigrad.explain.way_back import (
     slopes,
 )
 from minigrad.losses import Loss
+from minigrad.nn.arguments import asked
 
 Array = Any
 QUIET = 0.05  # a unit whose slope is smaller lets hardly anything through
@@ -161,6 +162,7 @@ def listed(value: Any) -> Any:
 
 
 # --- one sample of it -------------------------------------------------------------------------------------------------
+@asked("trace(model, 'mse', x, y)")
 def trace(
     model: nn.Module, loss: Loss | str, x: Any, y: Any = None, *, sample: int | str = "worst", also: Any = ()
 ) -> Trace:

@@ -262,6 +262,12 @@ class Loss:
             raise TypeError(f"{self} + …: expected a Loss, got {other!r:.60}; write 0.5 * mse + 0.5 * mae")
         return combine([(1, self), (1, other)])
 
+    def __radd__(self, other: Any) -> Loss:
+        return self if isinstance(other, int) and other == 0 else self + other  # sum() starts with 0
+
+    def __truediv__(self, divisor: float) -> Loss:
+        raise TypeError(f"{self} / {divisor!r:.60}: expected a product; write 0.5 * {self}")
+
     def named(self, name: str, doc: str = "") -> Loss:
         """The same loss under a name of its own, which a sum needs to be registered; `doc` is its docstring."""
         told = (doc, sys._getframe(1).f_globals.get("__name__", "")) if doc else self.told

@@ -55,6 +55,8 @@ def _misfit(function: Callable[..., Any], example: str, args: tuple[Any, ...], k
     if len(args) > len(places):
         return f"{where}: expected {' and '.join(places)} by position, got {len(args)} by position; write {example}"
     given = {*places[: len(args)], *kwargs}
+    if twice := next((name for name in places[: len(args)] if name in kwargs), ""):
+        return f"{where}: expected {twice} once, got it by position and by name; write {example}"
     missing = [name for name, p in of.items() if name not in given and p.default is p.empty]
     return f"{where}: expected {missing[0]}, got none; write {example}" if missing else ""
 

@@ -178,6 +178,17 @@ def test_rows_that_are_no_log_probabilities_are_warned_about():
         get("nll")(np.log(A([[0.25, 0.25]])), A([0]))
 
 
+def test_python_sums_a_list_of_losses_and_a_loss_is_not_divided():
+    both = sum([get("huber"), 0.5 * get("mse")])
+    assert str(both) == "huber + 0.5 * mse"
+    assert both([3.0], [1.0]).item() == get("huber")([3.0], [1.0]).item() + 2
+    with pytest.raises(TypeError, match=r"^huber / 2: expected a product; write 0.5 \* huber$"):
+        get("huber") / 2
+    for other in (1, 0.0, True, "mse"):
+        with pytest.raises(TypeError, match=r"^huber \+ …: expected a Loss, got"):
+            other + get("huber")
+
+
 def test_sums_of_losses_and_their_texts():
     total = 0.7 * get("mse") + 0.3 * get("mae")
     assert total.value_and_grad([2.0], [0.0]) == (near(3.4), near([3.1]))

@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pytest
 
-from minigrad import MLP, SGD, Adam, Linear, compare, data, evaluate, fit
+from minigrad import MLP, SGD, Adam, Linear, compare, data, diff, evaluate, fit, trace
 from minigrad.nn import asked
 
 X, Y = np.ones((4, 2)), np.ones(4)
@@ -26,12 +26,14 @@ X, Y = np.ones((4, 2)), np.ones(4)
         (lambda: MLP(2, 1, seed=0), "MLP: no argument 'seed'; here it is rng"),
         (lambda: Linear(2, rng=0), "Linear: expected outputs, got none; write Linear(64, 10, rng=0)"),
         (lambda: Linear(in_features=2, outputs=1, rng=0), "Linear: no argument 'in_features'; here it is inputs"),
+        (lambda: trace(MLP(2, 1), (X, Y), loss="mse"), "trace: expected loss once, got it by position and by name; write trace(model, 'mse', x, y)"),
+        (lambda: diff(MLP(2, 1), "mse"), "diff: expected loss_b, got none; write diff(model, 'mse', 'mae', x, y)"),
         (lambda: Adam([], learning_rate=1), "Adam: no argument 'learning_rate'; here it is lr"),
         (lambda: SGD(lr=1), "SGD: expected params, got none; write SGD(model.parameters(), lr=0.1)"),
         (lambda: data.load("digits", seed=0), "data.load: no argument 'seed'; here it is rng"),
         (lambda: data.split(X, Y, test_size=0.5), "data.split: no argument 'test_size'; here it is test"),
         (lambda: data.read("prices.csv"), "data.read: expected target, got none; write data.read('prices.csv', target='price')"),
-        (lambda: data.load("digits", name="digits"), "load() got multiple values for argument 'name'"),
+        (lambda: data.load("digits", name="digits"), "data.load: expected name once, got it by position and by name; write data.load('digits', rng=0)"),
     ],
 )  # fmt: skip
 def test_a_call_that_does_not_fit_is_told_what_was_meant(call, text):
