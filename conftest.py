@@ -52,7 +52,7 @@ def pytest_xdist_make_scheduler(config, log):
 
     class Files(LoadScopeScheduling):
         def _split_scope(self, nodeid):
-            long = config.option.markexpr == "slow"
+            long = config.option.markexpr in ("slow", "rest", "slow or rest")
             alone = nodeid if long else nodeid.partition("::")[0]
             together = TOGETHER_LONG if long else TOGETHER
             return next((folder for folder in together if nodeid.startswith(folder)), alone)
