@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.engine.habits import tell, there
+from minigrad.engine.habits import tell
 from minigrad.engine.tensor import Tensor
 from minigrad.losses import Loss
 from minigrad.nn import Module, labels
@@ -199,9 +199,6 @@ class History:
     def __repr__(self) -> str:
         ended = f", {self.stopped}" if self.stopped else ""
         return f"History({len(self.rows)} epochs{ended}{f', best: {self.best}' if self.rows else ''})"
-
-    def __dir__(self) -> list[str]:
-        return there(self)
 
 
 tell(History, HERE)

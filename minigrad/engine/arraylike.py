@@ -191,8 +191,5 @@ class ArrayLike:
     def __format__(self, spec: str) -> str:
         return format(self.item() if self._data.size == 1 and spec else str(self), spec)
 
-    def __dir__(self) -> list[str]:
-        return habits.there(self)
-
 
 habits.tell(ArrayLike, habits.OF_TENSORS)

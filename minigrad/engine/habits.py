@@ -39,6 +39,7 @@ def tell(kind: type, cures: dict[str, str]) -> None:
     """Let a class say what to write instead of these attributes; with `__getattr__` every op would take longer."""
     for name, cure in cures.items():
         setattr(kind, name, Missing(name, cure))
+    kind.__dir__ = there  # type: ignore[method-assign, assignment]
 
 
 def there(owner: Any) -> list[str]:

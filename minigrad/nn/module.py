@@ -14,7 +14,7 @@ import numpy as np
 
 from minigrad.engine.errors import CheckpointError
 from minigrad.engine.graph import Leaf
-from minigrad.engine.habits import DEVICES, tell, there
+from minigrad.engine.habits import DEVICES, tell
 from minigrad.engine.tensor import Tensor
 
 Array = Any
@@ -190,9 +190,6 @@ class Module:
     def __repr__(self) -> str:
         inside = [f"  {name}: {repr(value).replace(chr(10), chr(10) + '  ')}" for name, value in self._held()]
         return f"{type(self).__name__}()" if not inside else "\n".join([f"{type(self).__name__}(", *inside, ")"])
-
-    def __dir__(self) -> list[str]:
-        return there(self)
 
 
 tell(Module, HERE)
